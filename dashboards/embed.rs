@@ -1,0 +1,1 @@
+//! The pages, built by Vite and embedded.
