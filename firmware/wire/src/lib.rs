@@ -1,1 +1,30 @@
+//! Every byte that crosses a cable, and nothing that moves it.
+//!
+//! The node in a ceiling cannot be re-flashed as easily as a service is restarted,
+//! so the contract between the two lives here, with the party that can change least.
+//! No std, no allocation, no cargo features: what the gateway compiles is what the
+//! microcontroller compiles.
+//!
+//! Reading order:
+//!
+//! - [`name`]: identifiers of sites, nodes and meters;
+//! - [`list`]: a list with a bound, for messages without a heap;
+//! - [`quantity`]: what a number means, its unit, its sign;
+//! - [`reading`]: a value, or the reason why there is none;
+//! - [`modbus`]: register maps and how registers become values (no frames, no sockets);
+//! - [`models`]: the meter models we know, each with its data sheet;
+//! - [`topic`]: MQTT topics;
+//! - [`message`]: MQTT payloads.
 #![no_std]
+#![warn(missing_docs)]
+#![warn(clippy::indexing_slicing)]
+
+pub mod list;
+pub mod name;
+pub mod quantity;
+pub mod reading;
+
+pub use list::List;
+pub use name::Name;
+pub use quantity::{Quantity, Unit};
+pub use reading::{Absence, Reading, Value};
