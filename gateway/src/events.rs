@@ -1,0 +1,238 @@
+//! Each thing that can happen: one log line and one counter, so that they never disagree.
+//!
+//! Levels by what a person must do: error, someone must act; warn, it recovered or will;
+//! info, a state changed. Never a line per reading: those are only counted.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use wire::Name;
+
+/// A count without a label.
+struct Counter {
+    name: &'static str,
+    help: &'static str,
+    value: AtomicU64,
+}
+
+/// A count per value of one label. Labels are ours or a roster's, so they are few; what
+/// comes from outside beyond the limit is counted together.
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    label: &'static str,
+    values: Mutex<BTreeMap<String, u64>>,
+}
+
+const LABEL_VALUES_MAX: usize = 1_000;
+
+impl Counter {
+    const fn new(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, value: AtomicU64::new(0) }
+    }
+
+    fn add(&self, n: u64) {
+        self.value.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+impl Family {
+    const fn new(name: &'static str, help: &'static str, label: &'static str) -> Self {
+        Self { name, help, label, values: Mutex::new(BTreeMap::new()) }
+    }
+
+    fn add(&self, value: &str, n: u64) {
+        let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = values.contains_key(value) || values.len() < LABEL_VALUES_MAX;
+        let key = if known { value } else { "other" };
+        *values.entry(key.to_owned()).or_default() += n;
+    }
+}
+
+macro_rules! counters {
+    ($($ident:ident = $name:literal, $help:literal;)*) => {
+        $(static $ident: Counter = Counter::new($name, $help);)*
+        static COUNTERS: &[&Counter] = &[$(&$ident),*];
+    };
+}
+
+macro_rules! families {
+    ($($ident:ident = $name:literal, $label:literal, $help:literal;)*) => {
+        $(static $ident: Family = Family::new($name, $help, $label);)*
+        static FAMILIES: &[&Family] = &[$(&$ident),*];
+    };
+}
+
+counters! {
+    PACKS_ACCEPTED = "gengfu_packs_accepted_total", "Packs of readings accepted by the gate.";
+    READINGS_STORED = "gengfu_readings_stored_total", "Readings stored durably.";
+    PACKS_DUPLICATE = "gengfu_packs_duplicate_total", "Packs that were already stored.";
+    COMMITS = "gengfu_store_commits_total", "Group commits of the store.";
+    STORE_FULL = "gengfu_store_full_total", "Commits refused because the disk was full.";
+    MAILS_SENT = "gengfu_mails_sent_total", "Mails that a mail server took.";
+    LOGINS_FAILED = "gengfu_logins_failed_total", "Refused attempts to log in.";
+}
+
+families! {
+    PACKS_REJECTED = "gengfu_packs_rejected_total", "reason", "Packs or payloads rejected by the gate.";
+    BROKER_LOST = "gengfu_broker_lost_total", "door", "Connections to a broker that were lost or refused.";
+    FINDINGS_OPENED = "gengfu_findings_opened_total", "kind", "Findings opened.";
+    FINDINGS_CLOSED = "gengfu_findings_closed_total", "kind", "Findings closed.";
+    MAILS_FAILED = "gengfu_mails_failed_total", "class", "Attempts to send a mail that did not succeed.";
+    POLLS_FAILED = "gengfu_polls_failed_total", "meter", "Polls without a value, by meter.";
+}
+
+/// Counts packs that the gate let through.
+pub fn packs_accepted(packs: u64) {
+    PACKS_ACCEPTED.add(packs);
+}
+
+/// Counts a pack or payload that the gate rejected, by reason.
+pub fn pack_rejected(reason: &'static str, topic: &str) {
+    PACKS_REJECTED.add(reason, 1);
+    tracing::debug!(reason, topic, "payload rejected");
+}
+
+/// Counts a group commit.
+pub fn stored(readings: u64, duplicate_packs: u64) {
+    COMMITS.add(1);
+    READINGS_STORED.add(readings);
+    PACKS_DUPLICATE.add(duplicate_packs);
+}
+
+/// The store has no room; nothing is acknowledged until it has.
+pub fn store_full() {
+    STORE_FULL.add(1);
+    tracing::error!("store has no room; readings wait unacknowledged at the nodes");
+}
+
+/// The store has room again.
+pub fn store_has_room() {
+    tracing::info!("store has room again");
+}
+
+/// A commit went wrong for another reason than room.
+pub fn store_failed(error: &dyn std::error::Error) {
+    tracing::error!(error = %chain(error), "store cannot record");
+}
+
+/// A door to a broker lost its connection or could not be opened.
+pub fn broker_lost(door: &'static str, error: &dyn std::error::Error, retry_s: u64) {
+    BROKER_LOST.add(door, 1);
+    tracing::warn!(door, retry_s, error = %chain(error), "broker away");
+}
+
+/// A door to a broker is open.
+pub fn broker_connected(door: &'static str, session_present: bool) {
+    tracing::info!(door, session_present, "broker connected");
+}
+
+/// A node announced itself.
+pub fn node_online(node: &Name, version: &str) {
+    tracing::info!(%node, version, "node online");
+}
+
+/// A node's last will arrived.
+pub fn node_gone(node: &Name) {
+    tracing::warn!(%node, "node gone");
+}
+
+/// A poll of a meter gave no value.
+pub fn poll_failed(meter: &Name, reason: &'static str) {
+    POLLS_FAILED.add(meter.as_str(), 1);
+    tracing::debug!(%meter, reason, "poll failed");
+}
+
+/// A finding opened.
+pub fn finding_opened(kind: &'static str, meter: &Name) {
+    FINDINGS_OPENED.add(kind, 1);
+    tracing::info!(kind, %meter, "finding opened");
+}
+
+/// A finding closed.
+pub fn finding_closed(kind: &'static str, meter: &Name) {
+    FINDINGS_CLOSED.add(kind, 1);
+    tracing::info!(kind, %meter, "finding closed");
+}
+
+/// A mail server took a mail.
+pub fn mail_sent(dedupe_key: &str) {
+    MAILS_SENT.add(1);
+    tracing::info!(dedupe_key, "mail sent");
+}
+
+/// A mail could not be sent; `class` says what kind of trouble it is.
+pub fn mail_failed(class: &'static str, reason: &str, retry_s: i64) {
+    MAILS_FAILED.add(class, 1);
+    tracing::warn!(class, reason, retry_s, "mail not sent");
+}
+
+/// Somebody gave a wrong name or password.
+pub fn login_failed() {
+    LOGINS_FAILED.add(1);
+    tracing::warn!("log-in refused");
+}
+
+/// A page request failed for a reason that is ours.
+pub fn request_failed(path: &str, error: &dyn std::error::Error) {
+    tracing::error!(path, error = %chain(error), "request failed");
+}
+
+/// A round of the watch could not be finished.
+pub fn watch_failed(error: &dyn std::error::Error) {
+    tracing::error!(error = %chain(error), "watch round failed");
+}
+
+/// Returns an error and all its causes in one line.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+/// Returns all counters in the Prometheus text format, version 0.0.4.
+#[must_use]
+pub fn metrics() -> String {
+    let mut out = String::new();
+    for counter in COUNTERS {
+        let (name, help) = (counter.name, counter.help);
+        let value = counter.value.load(Ordering::Relaxed);
+        out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n"));
+    }
+    for family in FAMILIES {
+        let (name, help, label) = (family.name, family.help, family.label);
+        out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} counter\n"));
+        let values = family.values.lock().unwrap_or_else(PoisonError::into_inner);
+        for (value, count) in values.iter() {
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            out.push_str(&format!("{name}{{{label}=\"{value}\"}} {count}\n"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rejection_is_counted_under_its_reason() {
+        pack_rejected("test-reason", "a/topic");
+        pack_rejected("test-reason", "a/topic");
+
+        assert!(metrics().contains("gengfu_packs_rejected_total{reason=\"test-reason\"} 2\n"));
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        let error = anyhow::anyhow!("connection refused").context("cannot reach bus `cabinet-2`");
+
+        assert_eq!(chain(error.as_ref()), "cannot reach bus `cabinet-2`: connection refused");
+    }
+}
