@@ -4,5 +4,7 @@
 //! (the tidy test in `tests/it` holds the table):
 
 pub mod clock;
+pub mod config;
+pub mod document;
 pub mod events;
 pub mod health;

@@ -1,0 +1,376 @@
+//! `gengfu.toml` → a checked [`Config`]: what a process needs, and nothing about the site.
+//!
+//! One file, read once, checked whole; all mistakes are reported together with line and
+//! key. Secrets are file references, never values. What buildings, meters and people
+//! there are stands in the site book, not here.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::document::{self, Mistake, Section};
+
+/// Everything a gateway process needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where everything that must survive lies.
+    pub data_dir: PathBuf,
+    /// The pages and the API.
+    pub web: WebConfig,
+    /// How readings come in: at least one door.
+    pub mqtt: MqttConfig,
+    /// How mails go out; without it they wait in the outbox.
+    pub mail: Option<MailConfig>,
+    /// How the log is written.
+    pub log: LogFormat,
+}
+
+/// The pages and the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebConfig {
+    /// Where the pages are served.
+    pub listen: SocketAddr,
+    /// How people reach the pages; stands in every mail's link. No slash at the end.
+    pub base_url: String,
+    /// Whether anyone on the network may read without logging in.
+    pub open_reading: bool,
+}
+
+/// How readings come in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MqttConfig {
+    /// The gateway's own listener, so that a site needs no broker.
+    pub listen: Option<ListenConfig>,
+    /// A broker that the gateway subscribes to.
+    pub broker: Option<BrokerConfig>,
+}
+
+/// The gateway's own MQTT listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenConfig {
+    /// Where nodes connect.
+    pub address: SocketAddr,
+    /// Who may connect; nobody needs to log in if it is absent.
+    pub login: Option<Login>,
+}
+
+/// A broker that the gateway subscribes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokerConfig {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Stable client id; two gateways with the same one would kick each other out.
+    pub client_id: String,
+    /// How the gateway logs in at the broker.
+    pub login: Option<Login>,
+    /// Shared subscription group for several gateways on one broker.
+    pub shared_group: Option<String>,
+}
+
+/// A user name and a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The user's name.
+    pub user: String,
+    /// The password, read from its file.
+    pub password: Secret,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Returns a secret that holds this text.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// Returns the text, for the one who must send it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({}, ***)", self.user)
+    }
+}
+
+/// How mails go out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailConfig {
+    /// The mail server's host name.
+    pub host: String,
+    /// Its TCP port.
+    pub port: u16,
+    /// How the connection is protected.
+    pub security: MailSecurity,
+    /// How the gateway logs in at the mail server.
+    pub login: Option<Login>,
+    /// The sender's address, such as `更夫 <gengfu@school.example>`.
+    pub from: String,
+}
+
+/// How a connection to a mail server is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailSecurity {
+    /// TLS from the first byte (usually port 465).
+    Tls,
+    /// TLS after `STARTTLS` (usually port 587).
+    StartTls,
+    /// None; only for a mail server on the same machine or in a closed network.
+    None,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read at all.
+    #[error("cannot read configuration `{}`", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file was read and has mistakes.
+    #[error("configuration `{}` has {} mistake(s):\n{}", path.display(), mistakes.len(), list(mistakes))]
+    Mistakes {
+        /// Which file.
+        path: PathBuf,
+        /// All of them, in the order of their lines.
+        mistakes: Vec<Mistake>,
+    },
+}
+
+fn list(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(|mistake| format!("  {mistake}")).collect::<Vec<_>>().join("\n")
+}
+
+impl Config {
+    /// Reads and checks a configuration file. Relative paths in it start at its folder.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Unreadable`] or all [`ConfigError::Mistakes`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, folder)
+            .map_err(|mistakes| ConfigError::Mistakes { path: path.to_owned(), mistakes })
+    }
+
+    /// Checks the text of a configuration; relative paths in it start at `folder`.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes, in the order of their lines.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Mistake>> {
+        document::read(text, |root| {
+            let data_dir = folder.join(root.need_text("data_dir").unwrap_or_default());
+            let log = root
+                .choice("log", &[("text", LogFormat::Text), ("json", LogFormat::Json)])
+                .unwrap_or(LogFormat::Text);
+            let web = root.section("web", read_web).unwrap_or_else(default_web);
+            let mqtt = root.section("mqtt", |mqtt| {
+                let listen = mqtt.section("listen", |listen| {
+                    let address = listen.need_parsed("address");
+                    let login = read_login(listen, folder);
+                    Some(ListenConfig { address: address?, login })
+                });
+                let broker = mqtt.section("broker", |broker| read_broker(broker, folder));
+                if !mqtt.has("listen") && !mqtt.has("broker") {
+                    mqtt.mistake("listen", "or `mqtt.broker` is needed, or no reading comes in");
+                }
+                Some(MqttConfig { listen, broker })
+            });
+            if !root.has("mqtt") {
+                root.mistake("mqtt", "is missing; give `[mqtt.listen]` or `[mqtt.broker]`");
+            }
+            let mail = root.section("mail", |mail| read_mail(mail, folder));
+            Some(Self { data_dir, web, mqtt: mqtt?, mail, log })
+        })
+    }
+}
+
+fn default_web() -> WebConfig {
+    WebConfig {
+        listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+        base_url: "http://localhost:8080".to_owned(),
+        open_reading: false,
+    }
+}
+
+fn read_web(web: &Section<'_>) -> Option<WebConfig> {
+    let default = default_web();
+    let base_url = web.text("base_url").unwrap_or(&default.base_url);
+    if !base_url.starts_with("http://") && !base_url.starts_with("https://") {
+        web.mistake("base_url", "must begin with `http://` or `https://`");
+    }
+    Some(WebConfig {
+        listen: web.parsed("listen").unwrap_or(default.listen),
+        base_url: base_url.trim_end_matches('/').to_owned(),
+        open_reading: web.boolean("open_reading").unwrap_or(default.open_reading),
+    })
+}
+
+fn read_broker(broker: &Section<'_>, folder: &Path) -> Option<BrokerConfig> {
+    let host = broker.need_text("host");
+    let port = broker.integer("port", 1..=65_535).unwrap_or(1883);
+    let client_id = broker.text("client_id").unwrap_or("gengfu-gateway").to_owned();
+    let login = read_login(broker, folder);
+    let shared_group = broker.text("shared_group").map(str::to_owned);
+    if shared_group.as_ref().is_some_and(|group| group.contains(['/', '+', '#'])) {
+        broker.mistake("shared_group", "must not contain `/`, `+` or `#`");
+    }
+    Some(BrokerConfig {
+        host: host?.to_owned(),
+        port: u16::try_from(port).ok()?,
+        client_id,
+        login,
+        shared_group,
+    })
+}
+
+fn read_mail(mail: &Section<'_>, folder: &Path) -> Option<MailConfig> {
+    use MailSecurity::{None as Plain, StartTls, Tls};
+    let host = mail.need_text("host");
+    let security = mail
+        .choice("security", &[("tls", Tls), ("starttls", StartTls), ("none", Plain)])
+        .unwrap_or(Tls);
+    let usual = match security {
+        Tls => 465,
+        StartTls => 587,
+        Plain => 25,
+    };
+    let port = mail.integer("port", 1..=65_535).unwrap_or(usual);
+    let login = read_login(mail, folder);
+    let from = mail.need_text("from");
+    if from.is_some_and(|from| from.parse::<lettre::message::Mailbox>().is_err()) {
+        mail.mistake("from", "must be an address such as `更夫 <gengfu@school.example>`");
+    }
+    Some(MailConfig {
+        host: host?.to_owned(),
+        port: u16::try_from(port).ok()?,
+        security,
+        login,
+        from: from?.to_owned(),
+    })
+}
+
+/// Reads `user` and `password_file`; a password in the file itself is refused.
+fn read_login(section: &Section<'_>, folder: &Path) -> Option<Login> {
+    if section.has("password") {
+        section.text("password");
+        section.mistake(
+            "password",
+            "must not stand here; write it to a file of its own and name that as `password_file`",
+        );
+    }
+    let user = section.text("user");
+    let file = section.text("password_file");
+    match (user, file) {
+        (None, None) => None,
+        (Some(_), None) => {
+            section.mistake("password_file", "is missing beside `user`");
+            None
+        }
+        (None, Some(_)) => {
+            section.mistake("user", "is missing beside `password_file`");
+            None
+        }
+        (Some(user), Some(file)) => match std::fs::read_to_string(folder.join(file)) {
+            Ok(text) => {
+                let password = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
+                Some(Login { user: user.to_owned(), password })
+            }
+            Err(error) => {
+                section.mistake("password_file", format!("cannot be read: {error}"));
+                None
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../gengfu.example.toml");
+
+    #[test]
+    fn the_example_shows_every_default() {
+        let mut example = Config::parse(EXAMPLE, Path::new("/etc/gengfu")).unwrap();
+        let least = "data_dir = \"data\"\n[mqtt.listen]\naddress = \"0.0.0.0:1883\"\n";
+        let least = Config::parse(least, Path::new("/etc/gengfu")).unwrap();
+
+        let mail = example.mail.take().unwrap();
+
+        assert_eq!(example, least);
+        assert_eq!((mail.port, mail.security), (465, MailSecurity::Tls));
+    }
+
+    #[test]
+    fn a_broken_file_is_told_whole() {
+        let text = "\
+data_dri = \"data\"
+[web]
+listen = \"here\"
+[mqtt.broker]
+port = 0
+password = \"secret\"
+[mail]
+host = \"mail.example\"
+from = \"nobody\"
+user = \"u\"
+";
+
+        let mistakes = Config::parse(text, Path::new("/etc/gengfu")).unwrap_err();
+
+        let told: Vec<(usize, &str)> =
+            mistakes.iter().map(|mistake| (mistake.line, mistake.key.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (1, "data_dir"),
+                (1, "data_dri"),
+                (3, "web.listen"),
+                (4, "mqtt.broker.host"),
+                (5, "mqtt.broker.port"),
+                (6, "mqtt.broker.password"),
+                (7, "mail.password_file"),
+                (9, "mail.from"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        let login = Login { user: "u".to_owned(), password: Secret::new("hunter2".to_owned()) };
+
+        assert!(!format!("{login:?} {:?}", login.password).contains("hunter2"));
+    }
+}
