@@ -1,0 +1,53 @@
+# The phone book of commands. `make` alone lists them.
+#
+# `make demo` and `make test` install what this machine lacks (and say so), then do their job.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := list
+STORY ?=
+DATA ?=
+
+.PHONY: list demo test check pages firmware e2e snapshots screenshots soak bench deny tools-demo tools-test
+
+list: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: tools-demo ## a simulated campus with real measurements; prints the address to open
+	cargo run --locked -p gateway -- demo
+
+test: tools-test ## everything; what every change must pass
+	.ci/test
+
+check: tools-test ## the cheap part of `make test`: format, spelling, lints, unit tests
+	.ci/test check
+
+pages: tools-demo ## build the pages alone into dashboards/dist
+	cd dashboards && npm ci --no-audit --no-fund --ignore-scripts && npm run build
+
+firmware: ## prove that the node needs neither std nor a heap
+	.ci/test no-std
+
+e2e: tools-test ## the stories; one of them with STORY=name
+	.ci/test stories $(STORY)
+
+screenshots: tools-test ## pictures of every page into tests/screenshots
+	.ci/test stories screenshots
+
+snapshots: ## review changed golden texts
+	cargo insta review
+
+soak: ## the property tests with 10,000 cases each
+	PROPTEST_CASES=10000 cargo nextest run --workspace --exclude e2e --locked
+
+bench: ## what the figures in the READMEs are made with
+	cargo bench -p gateway --locked
+
+deny: ## licences, bans and sources of all packages
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check bans licenses sources
+
+tools-demo:
+	@.ci/tools demo
+
+tools-test:
+	@.ci/tools test
