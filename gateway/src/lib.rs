@@ -8,4 +8,7 @@ pub mod config;
 pub mod document;
 pub mod events;
 pub mod health;
+pub mod ledger;
+pub mod plan;
 pub mod site_book;
+pub mod store;
