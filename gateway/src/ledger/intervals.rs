@@ -56,7 +56,8 @@ impl Intervals {
         let span = span.aligned();
         let mark = self.forget_what_changed()?;
         self.memory().counters.insert(meter.id, meter.counter);
-        let days: Vec<i64> = (span.from.div_euclid(BLOCK_S)..=(span.to - 1).div_euclid(BLOCK_S)).collect();
+        let days: Vec<i64> =
+            (span.from.div_euclid(BLOCK_S)..=(span.to - 1).div_euclid(BLOCK_S)).collect();
         let mut known: Vec<Option<Block>> = {
             let memory = self.memory();
             days.iter().map(|day| memory.blocks.get(&(meter.id, *day)).map(Arc::clone)).collect()
@@ -78,7 +79,8 @@ impl Intervals {
             at += run;
         }
 
-        let inside = |interval: &&IntervalAmount| span.from <= interval.start && interval.start < span.to;
+        let inside =
+            |interval: &&IntervalAmount| span.from <= interval.start && interval.start < span.to;
         Ok(known.iter().flatten().flat_map(|block| block.iter().filter(inside)).copied().collect())
     }
 
