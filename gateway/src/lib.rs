@@ -9,3 +9,4 @@ pub mod document;
 pub mod events;
 pub mod health;
 pub mod site_book;
+pub mod store;
