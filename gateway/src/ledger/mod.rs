@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use analysis::calendar::HolidayCalendar;
 use analysis::interval::{IntervalAmount, Span};
 use analysis::site::{Meter, Site};
+use jiff::civil::Date;
 
 use crate::site_book::{self, SiteBook};
 use crate::store::{Store, StoreError};
@@ -88,6 +89,12 @@ impl Ledger {
     #[must_use]
     pub fn calendar(&self) -> &HolidayCalendar {
         &self.0.calendar
+    }
+
+    /// Returns the site's local day at an instant; `None` without a site book.
+    #[must_use]
+    pub fn today(&self, now: i64) -> Option<Date> {
+        Some(analysis::calendar::local_time(&self.site()?.zone, now)?.date())
     }
 
     /// Returns what went through a meter in each quarter hour of a span.
