@@ -34,6 +34,6 @@ pub mod serve;
 pub use campus::{Campus, CampusError, MeterReadings, MeterSpec, Source};
 pub use column::Column;
 pub use demo::demo_campus;
-pub use replay::SITE_OFFSET_S;
+pub use replay::{Calendar, SITE_OFFSET_S};
 pub use script::{ScriptError, ScriptedEvent, Set};
 pub use serve::{BusAddress, BusKind, Now, serve};
