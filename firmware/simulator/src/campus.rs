@@ -14,6 +14,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use wire::message::READINGS_MAX;
 use wire::modbus::{Entry, Ratios, Table, decode, encode};
 use wire::models::{self, Model};
 use wire::{Absence, List, Name, Quantity, Reading, Unit, Value};
@@ -22,9 +23,6 @@ use crate::column::{Column, ColumnError};
 use crate::electrical::{Measured, Surroundings};
 use crate::replay::{AMOUNT_PARTS, Calendar, Series};
 use crate::script::{EVENTS_MAX, Faults, ScriptError, ScriptedEvent, Set, Timeline};
-
-/// The most values that one meter model has.
-pub const READINGS_MAX: usize = 24;
 
 /// What a meter replays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
