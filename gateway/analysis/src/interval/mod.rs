@@ -18,10 +18,15 @@
 //!   zero;
 //! - order, duplication and the borders of the span change nothing.
 //!
-//! Two steps, one file each: [`judge`] decides which readings count, [`spread`] lays
-//! what they say over the quarter hours.
+//! Two steps, one file each: `judge` decides which readings count, `spread` lays what
+//! they say over the quarter hours.
 //!
 //! Not here: cost (`tariff`), storage (`gateway::store`), the time now.
+
+mod judge;
+mod spread;
+
+use std::borrow::Cow;
 
 /// Length of an interval, s. Every civil offset in use today is a multiple of it, so
 /// intervals nest in local days.
@@ -287,3 +292,46 @@ pub enum BreakKind {
     /// without an event, or scaled anew. The amount is estimated as for a reset.
     Jump,
 }
+
+/// How a meter's use is shaped: what goes through, typically, in the interval that starts
+/// at an instant. Only the proportions count.
+pub type Shape<'a> = &'a dyn Fn(i64) -> i64;
+
+/// Returns what went through a counter in each quarter hour of a span.
+///
+/// Readings and events come in any order and any number of times. They should begin at
+/// least two readings that count before the span, and go on for as long as there are
+/// any: then the result is to the last digit the one that all readings ever would give.
+/// A day before the span and all that came after it is a good habit; where there is a gap
+/// at its beginning, also the two readings before the gap.
+///
+/// `shape` says how what went through in a gap is spread; to stay the same whenever it is
+/// computed, it should come from before the gap. Without it, a gap is a straight line.
+#[must_use]
+pub fn consumption(
+    readings: &[CounterReading],
+    events: &[MeterEvent],
+    rules: &CounterRules,
+    shape: Option<Shape<'_>>,
+    span: Span,
+) -> Consumption {
+    let readings = in_order(readings);
+    let judgement = judge::judge(&readings, events, rules);
+    let intervals = spread::spread(&judgement.points, rules, shape, span.aligned());
+    let judge::Judgement { suspects, breaks, settled_until, .. } = judgement;
+    Consumption { intervals, suspects, breaks, settled_until }
+}
+
+/// Returns the readings in order of time, each once.
+fn in_order(readings: &[CounterReading]) -> Cow<'_, [CounterReading]> {
+    if readings.is_sorted_by(|a, b| a < b) {
+        return Cow::Borrowed(readings);
+    }
+    let mut sorted = readings.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    Cow::Owned(sorted)
+}
+
+#[cfg(test)]
+mod tests;
