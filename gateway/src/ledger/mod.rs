@@ -15,6 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use analysis::calendar::HolidayCalendar;
 use analysis::interval::{IntervalAmount, Span};
 use analysis::site::{Meter, Site};
+use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::site_book::{self, SiteBook};
@@ -94,7 +95,8 @@ impl Ledger {
     /// Returns the site's local day at an instant; `None` without a site book.
     #[must_use]
     pub fn today(&self, now: i64) -> Option<Date> {
-        Some(analysis::calendar::local_time(&self.site()?.zone, now)?.date())
+        let instant = Timestamp::from_second(now).ok()?;
+        Some(instant.to_zoned(self.site()?.zone.clone()).date())
     }
 
     /// Returns what went through a meter in each quarter hour of a span.
