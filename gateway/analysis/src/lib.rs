@@ -25,4 +25,5 @@ pub mod figures;
 pub mod finding;
 pub mod interval;
 pub mod money;
+pub mod profile;
 pub mod tariff;
