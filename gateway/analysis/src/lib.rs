@@ -21,6 +21,7 @@
 pub mod site;
 
 pub mod calendar;
+pub mod detect;
 pub mod figures;
 pub mod finding;
 pub mod interval;
