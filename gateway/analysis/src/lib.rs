@@ -21,8 +21,10 @@
 pub mod site;
 
 pub mod calendar;
+pub mod detect;
 pub mod figures;
 pub mod finding;
 pub mod interval;
 pub mod money;
+pub mod profile;
 pub mod tariff;

@@ -293,9 +293,10 @@ pub enum BreakKind {
     Jump,
 }
 
-/// How a meter's use is shaped: what goes through, typically, in the interval that starts
-/// at an instant. Only the proportions count.
-pub type Shape<'a> = &'a dyn Fn(i64) -> i64;
+/// How a meter's use is shaped: given the start of a gap and the start of an interval in
+/// it, what typically goes through in that interval. Only the proportions count; `None`
+/// anywhere in the gap makes it a straight line. [`crate::profile::OwnShape`] makes one.
+pub type Shape<'a> = &'a dyn Fn(i64, i64) -> Option<i64>;
 
 /// Returns what went through a counter in each quarter hour of a span.
 ///
@@ -305,8 +306,8 @@ pub type Shape<'a> = &'a dyn Fn(i64) -> i64;
 /// A day before the span and all that came after it is a good habit; where there is a gap
 /// at its beginning, also the two readings before the gap.
 ///
-/// `shape` says how what went through in a gap is spread; to stay the same whenever it is
-/// computed, it should come from before the gap. Without it, a gap is a straight line.
+/// `shape` says how what went through in a gap is spread; so that it stays the same whenever
+/// it is computed, it should come from before the gap. Without it, a gap is a straight line.
 #[must_use]
 pub fn consumption(
     readings: &[CounterReading],

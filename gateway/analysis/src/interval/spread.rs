@@ -90,14 +90,16 @@ impl Rows {
 
     fn lay_shaped(&mut self, from: Point, to: Point, shape: Shape<'_>) {
         let through = i128::from(to.total - from.total);
-        let pieces: Vec<(i64, i64, i128)> = Span { from: from.instant, to: to.instant }
+        let gap = Span { from: from.instant, to: to.instant };
+        let pieces: Option<Vec<(i64, i64, i128)>> = gap
             .starts()
             .map(|start| {
-                let (begin, end) = (start.max(from.instant), (start + INTERVAL_S).min(to.instant));
-                let weight = i128::from(shape(start).clamp(0, WEIGHT_MAX));
-                (begin, end, weight * i128::from(end - begin))
+                let (begin, end) = (start.max(gap.from), (start + INTERVAL_S).min(gap.to));
+                let weight = i128::from(shape(gap.from, start)?.clamp(0, WEIGHT_MAX));
+                Some((begin, end, weight * i128::from(end - begin)))
             })
             .collect();
+        let pieces = pieces.unwrap_or_default();
         let whole: i128 = pieces.iter().map(|&(_, _, weight)| weight).sum();
         if whole == 0 || through.checked_mul(whole).is_none() {
             self.lay_straight(from, to, true);

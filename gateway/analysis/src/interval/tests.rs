@@ -419,8 +419,14 @@ fn truth_by_readings(readings: &[CounterReading]) -> i64 {
 #[test]
 fn a_gap_takes_the_shape_it_is_given() {
     let readings = [reading(hour(0), 0), reading(hour(0) + 1, 1), reading(hour(1), 1_001)];
-    let shape =
-        |start: i64| if start == hour(0) + 900 { 3 } else { i64::from(start == hour(0) + 1800) };
+    let shape = |gap: i64, start: i64| {
+        assert_eq!(gap, hour(0) + 1);
+        Some(match start - hour(0) {
+            900 => 3,
+            1800 => 1,
+            _ => 0,
+        })
+    };
 
     let found = consumption(&readings, &[], &rules(), Some(&shape), span(hour(0), hour(1)));
 
@@ -430,10 +436,22 @@ fn a_gap_takes_the_shape_it_is_given() {
 }
 
 #[test]
+fn a_shape_that_does_not_know_all_of_the_gap_gives_a_straight_line() {
+    let readings = [reading(hour(0), 5), reading(hour(1), 1_005)];
+    let shape = |_: i64, start: i64| (start != hour(0)).then_some(7);
+
+    let found = consumption(&readings, &[], &rules(), Some(&shape), span(hour(0), hour(1)));
+
+    let estimated: Vec<_> = found.intervals.iter().map(|i| i.estimated).collect();
+    assert_eq!(estimated, [250; 4]);
+}
+
+#[test]
 fn a_shape_without_any_weight_gives_a_straight_line() {
     let readings = [reading(hour(0), 5), reading(hour(1), 1_005)];
 
-    let found = consumption(&readings, &[], &rules(), Some(&|_| 0), span(hour(0), hour(1)));
+    let found =
+        consumption(&readings, &[], &rules(), Some(&|_, _| Some(0)), span(hour(0), hour(1)));
 
     let estimated: Vec<_> = found.intervals.iter().map(|i| i.estimated).collect();
     assert_eq!(estimated, [250; 4]);
@@ -564,7 +582,7 @@ proptest! {
         readings in history(),
         rules in any_rules(),
     ) {
-        let shape = |start: i64| start / 900 % 7;
+        let shape = |_: i64, start: i64| Some(start / 900 % 7);
         for shape in [None, Some(&shape as Shape<'_>)] {
             let found = consumption(&readings, &[], &rules, shape, whole(&readings));
 
