@@ -130,7 +130,10 @@ mod tests {
         let pace = Pace::of(&intervals, today, now, &zone, &HolidayCalendar::weekdays());
 
         assert_eq!(pace.so_far, Some(24));
-        assert_eq!(pace.usual.map(|usual| (usual.low, usual.median, usual.high)), Some((24, 24, 24)));
+        assert_eq!(
+            pace.usual.map(|usual| (usual.low, usual.median, usual.high)),
+            Some((24, 24, 24))
+        );
         assert_eq!((pace.percent_above(), pace.is_above_usual()), (Some(0), false));
     }
 

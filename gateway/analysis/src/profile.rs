@@ -45,6 +45,20 @@ pub struct Typical {
     pub days: u16,
 }
 
+impl Typical {
+    /// Returns the same as mean power, mW, or mean flow, mL/h.
+    #[must_use]
+    pub const fn per_hour(self) -> Self {
+        let per_hour = 3600 / INTERVAL_S;
+        Self {
+            low: self.low * per_hour,
+            median: self.median * per_hour,
+            high: self.high * per_hour,
+            days: self.days,
+        }
+    }
+}
+
 /// The typical days of a meter: one for days that are worked, make-up days included, one
 /// for weekends and holidays.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -241,7 +255,7 @@ pub fn within(intervals: &[IntervalAmount], span: Span) -> &[IntervalAmount] {
 }
 
 /// Returns the percentile of sorted amounts by nearest rank.
-fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
+pub(crate) fn percentile(sorted: &[i64], percent: usize) -> Option<i64> {
     let rank = (sorted.len() * percent).div_ceil(100).max(1);
     sorted.get(rank - 1).copied()
 }

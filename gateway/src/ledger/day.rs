@@ -3,11 +3,11 @@
 use analysis::calendar::{Day, Exception, Opening};
 use analysis::figures::Figure;
 use analysis::interval::{INTERVAL_S, IntervalAmount, Span};
+use analysis::profile::{TYPICAL_DAYS, Typical, TypicalDays, day_span, day_start};
 use analysis::site::{Meter, Site};
 use analysis::tariff::Pricing;
+use jiff::ToSpan;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, ToSpan};
 
 use super::Ledger;
 use crate::store::StoreError;
@@ -24,24 +24,13 @@ pub struct MeterDay {
     /// What went through, quarter hour by quarter hour; missing where time has not come yet.
     pub intervals: Vec<IntervalAmount>,
     /// What is usual for such a day, interval by interval.
-    pub typical: Vec<Option<Usual>>,
+    pub typical: Vec<Option<Typical>>,
     /// Whether the meter's area is meant to be in use, at the start of each interval.
     pub open: Vec<bool>,
     /// Its sum, cost and shares up to now.
     pub figure: Figure,
     /// Whether a tariff covers it; else the cost is not known.
     pub priced: bool,
-}
-
-/// What is usual for an interval of such a day, in thousandths of the meter's unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usual {
-    /// 10 of 100 days are below.
-    pub low: i64,
-    /// The median.
-    pub median: i64,
-    /// 10 of 100 days are above.
-    pub high: i64,
 }
 
 /// One day of a year of one meter, hour by hour.
@@ -66,8 +55,14 @@ impl Ledger {
     /// # Errors
     ///
     /// [`StoreError`] if the store cannot be read.
-    pub fn day(&self, site: &Site, meter: &Meter, date: Date, now: i64) -> Result<MeterDay, StoreError> {
-        let span = day_span(&site.zone, date);
+    pub fn day(
+        &self,
+        site: &Site,
+        meter: &Meter,
+        date: Date,
+        now: i64,
+    ) -> Result<MeterDay, StoreError> {
+        let span = day_span(date, &site.zone);
         let intervals = self.intervals(meter, span)?;
         let exceptions = self.exceptions(span)?;
         let open = site.hours_of(&meter.area).map(|hours| Opening {
@@ -86,7 +81,7 @@ impl Ledger {
             date,
             day: self.calendar().day(date),
             span,
-            typical: self.typical(site, meter, date, now)?,
+            typical: self.typical(site, meter, date, span)?,
             intervals,
             open,
             figure,
@@ -101,13 +96,13 @@ impl Ledger {
     /// [`StoreError`] if the store cannot be read.
     pub fn year(&self, site: &Site, meter: &Meter, to: Date) -> Result<Vec<YearDay>, StoreError> {
         let from = to.saturating_sub((YEAR_DAYS - 1).days());
-        let span = Span { from: day_span(&site.zone, from).from, to: day_span(&site.zone, to).to };
+        let span = Span { from: day_span(from, &site.zone).from, to: day_span(to, &site.zone).to };
         let intervals = self.intervals(meter, span)?;
         let mut days = Vec::new();
         let mut rest = intervals.as_slice();
         let mut date = from;
         while date <= to {
-            let end = day_span(&site.zone, date).to;
+            let end = day_span(date, &site.zone).to;
             let (today, later) = rest.split_at(rest.partition_point(|it| it.start < end));
             rest = later;
             let hours: Vec<Option<i64>> = today.chunks(PER_HOUR).map(whole).collect();
@@ -117,6 +112,21 @@ impl Ledger {
             date = next;
         }
         Ok(days)
+    }
+
+    /// Returns what is usual for each interval of a local day, by the eight weeks before.
+    fn typical(
+        &self,
+        site: &Site,
+        meter: &Meter,
+        date: Date,
+        span: Span,
+    ) -> Result<Vec<Option<Typical>>, StoreError> {
+        let first = date.checked_sub(TYPICAL_DAYS.days()).unwrap_or(date);
+        let before = Span { from: day_start(first, &site.zone), to: span.from };
+        let intervals = self.intervals(meter, before)?;
+        let days = TypicalDays::learn(&intervals, date, &site.zone, self.calendar());
+        Ok(span.starts().map(|start| days.at(start, &site.zone, self.calendar())).collect())
     }
 
     /// Returns what it takes to price a meter's consumption, if a tariff covers it.
@@ -142,18 +152,5 @@ const _: () = assert!(PER_HOUR as i64 * INTERVAL_S == 3_600);
 
 /// The amount of some intervals together, if none of them has a gap.
 fn whole(intervals: &[IntervalAmount]) -> Option<i64> {
-    let complete = intervals.iter().all(|interval| interval.missing_s == 0);
-    complete.then(|| intervals.iter().map(IntervalAmount::amount).sum())
-}
-
-/// Returns the first instant of a local day and that of the next.
-#[must_use]
-pub fn day_span(zone: &TimeZone, date: Date) -> Span {
-    let midnight = |date: Date| {
-        let start = date.to_zoned(zone.clone()).map(|zoned| zoned.timestamp().as_second());
-        // Only beyond the years that have four digits.
-        start.unwrap_or_default()
-    };
-    let next = date.checked_add(SignedDuration::from_hours(24)).unwrap_or(date);
-    Span { from: midnight(date), to: midnight(next) }
+    intervals.iter().map(IntervalAmount::complete).sum()
 }

@@ -8,7 +8,9 @@
 //!
 //! Not here: what a page or a sheet looks like, what time it is.
 
+mod day;
 mod intervals;
+mod site;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -17,10 +19,13 @@ use analysis::interval::{IntervalAmount, Span};
 use analysis::site::{Meter, Site};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::site_book::{self, SiteBook};
 use crate::store::{Store, StoreError};
+pub use day::{MeterDay, YEAR_DAYS, YearDay};
 use intervals::Intervals;
+pub use site::SiteNow;
 
 /// Consumption and figures of a site. Cheap to clone; all clones share what they remember.
 #[derive(Clone)]
@@ -105,6 +110,7 @@ impl Ledger {
     ///
     /// [`StoreError`] if readings cannot be read.
     pub fn intervals(&self, meter: &Meter, span: Span) -> Result<Vec<IntervalAmount>, StoreError> {
-        self.0.intervals.of(meter, span)
+        let zone = self.site().map_or(TimeZone::UTC, |site| site.zone.clone());
+        self.0.intervals.of(meter, span, &zone, &self.0.calendar)
     }
 }

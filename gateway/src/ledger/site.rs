@@ -62,7 +62,8 @@ impl Ledger {
             add_up(&mut together, self.intervals(meter, history)?);
         }
         let usual = TypicalDays::learn(&together, date, &site.zone, self.calendar());
-        let amounts = within(&together, span).iter().map(|it| (it.start < now).then(|| it.whole()));
+        let amounts =
+            within(&together, span).iter().map(|it| (it.start < now).then(|| it.complete()));
         let power_usual = usual.at(now, &site.zone, self.calendar());
 
         let (mut energy, mut cost) = (Figure::default(), Figure::default());
@@ -97,7 +98,8 @@ impl Ledger {
         for meter in meters {
             let power = self.0.store.series().last(&meter.id)?.and_then(|last| {
                 let fresh = now - last.pack.instant <= 3 * i64::from(meter.interval_s) + 30;
-                let reading = last.pack.readings.iter().find(|it| it.quantity == Quantity::ActivePower);
+                let reading =
+                    last.pack.readings.iter().find(|it| it.quantity == Quantity::ActivePower);
                 match reading.map(|reading| reading.value) {
                     Some(Value::Measured(power)) if fresh => Some(power),
                     _ => None,

@@ -135,6 +135,27 @@ impl IntervalAmount {
         if self.missing_s < WHOLE_S { Some(self.amount()) } else { None }
     }
 
+    /// Returns measured and estimated together; `None` if something of it is missing.
+    #[must_use]
+    pub const fn complete(&self) -> Option<i64> {
+        if self.missing_s == 0 { Some(self.amount()) } else { None }
+    }
+
+    /// Returns this interval and the same one of another meter together. What is missing
+    /// or estimated of either is so of both.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        let missing_s = self.missing_s.max(other.missing_s);
+        let estimated_s = self.estimated_s.max(other.estimated_s).min(WHOLE_S - missing_s);
+        Self {
+            start: self.start,
+            measured: self.measured + other.measured,
+            estimated: self.estimated + other.estimated,
+            estimated_s,
+            missing_s,
+        }
+    }
+
     /// Returns the end of the interval, which is the start of the next.
     #[must_use]
     pub const fn end(&self) -> i64 {
