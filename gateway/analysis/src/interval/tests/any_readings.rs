@@ -204,6 +204,32 @@ proptest! {
     }
 
     #[test]
+    fn a_swap_with_its_event_changes_nothing(
+        steps in prop::collection::vec((1..2_000_i64, 1..500_i64), 2..200),
+        share in 0..1000_usize,
+        first in 0..1_000_000_i64,
+    ) {
+        let mut now = reading(hour(1), 1_000);
+        let mut readings = vec![now];
+        for (seconds, amount) in steps {
+            now = reading(now.instant + seconds, now.value + amount);
+            readings.push(now);
+        }
+        let swapped = readings[1 + (readings.len() - 1) * share / 1000];
+        let mut with_swap = readings.clone();
+        for reading in with_swap.iter_mut().filter(|r| swapped.instant <= r.instant) {
+            reading.value = reading.value - swapped.value + first;
+        }
+        let swap = MeterEvent::Swap { instant: swapped.instant, last: swapped.value, first };
+
+        let found = consumption(&with_swap, &[swap], &rules(), None, whole(&readings));
+
+        let expected = consumption(&readings, &[], &rules(), None, whole(&readings));
+        prop_assert_eq!(found.intervals, expected.intervals);
+        prop_assert_eq!((found.suspects, found.breaks), (vec![], vec![]));
+    }
+
+    #[test]
     fn any_numbers_at_all_are_survived(
         numbers in prop::collection::vec((any::<i32>(), any::<i64>()), 0..60),
         swap in (any::<i32>(), any::<i64>(), any::<i64>()),
