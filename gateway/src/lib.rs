@@ -8,3 +8,4 @@ pub mod config;
 pub mod document;
 pub mod events;
 pub mod health;
+pub mod web;

@@ -1,0 +1,139 @@
+//! The figures of a month.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::finding::Unit;
+use super::meter::{Load, Medium};
+use super::place::Text;
+
+/// The figures of one month of the site. Rows equal totals to the last digit.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Month {
+    /// `YYYY-MM`.
+    pub month: String,
+    /// What people call the site.
+    pub site: Text,
+    /// Reference data that these figures used.
+    pub factors: Vec<FactorVersion>,
+    /// One row per meter.
+    pub meters: Vec<MeterMonth>,
+    /// One row per area and medium; counts meters without a parent in the same area.
+    pub areas: Vec<AreaMonth>,
+    /// One row per day and medium; counts meters without a parent.
+    pub days: Vec<DayMonth>,
+    /// One row per medium; counts meters without a parent.
+    pub totals: Vec<MediumMonth>,
+    /// Waste of the findings of this month.
+    pub waste: MonthWaste,
+}
+
+/// A version of reference data that was used.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FactorVersion {
+    /// What it is: `tariff`, `calendar`, `site_book`.
+    pub kind: String,
+    /// Its identifier.
+    pub id: String,
+    /// Which version, or since when it holds.
+    pub version: String,
+}
+
+/// Amount, cost and shares that every row has.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Figures {
+    /// Used, thousandths of the row's unit.
+    pub amount: i64,
+    /// What it cost, 1/10000 yuan; null without a tariff.
+    #[schema(required)]
+    pub cost_e4: Option<i64>,
+    /// Share of the span that was measured, in thousandths.
+    pub measured_milli: i64,
+    /// Share of the span that was estimated, in thousandths.
+    pub estimated_milli: i64,
+    /// Share of the span that is missing, in thousandths.
+    pub missing_milli: i64,
+}
+
+/// A meter's month.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MeterMonth {
+    /// Identifier of the meter.
+    pub id: String,
+    /// What people call it.
+    pub name: Text,
+    /// What it counts.
+    pub medium: Medium,
+    /// What hangs behind it.
+    pub load: Load,
+    /// Identifier of the area that it serves.
+    pub area_id: String,
+    /// Unit of `amount`.
+    pub unit: Unit,
+    /// The numbers.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// An area's month, for one medium.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AreaMonth {
+    /// Identifier of the area.
+    pub id: String,
+    /// What people call it.
+    pub name: Text,
+    /// Of what.
+    pub medium: Medium,
+    /// Unit of `amount`.
+    pub unit: Unit,
+    /// The numbers.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// One day of the site, for one medium.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DayMonth {
+    /// The day.
+    #[schema(format = Date)]
+    pub date: String,
+    /// Of what.
+    pub medium: Medium,
+    /// Unit of `amount`.
+    pub unit: Unit,
+    /// The numbers.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// The site's month, for one medium.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MediumMonth {
+    /// Of what.
+    pub medium: Medium,
+    /// Unit of `amount`.
+    pub unit: Unit,
+    /// The numbers.
+    #[serde(flatten)]
+    pub figures: Figures,
+}
+
+/// Waste of the findings of a month.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MonthWaste {
+    /// Findings that were open in the month.
+    pub findings: usize,
+    /// Electricity, mWh.
+    pub energy_mwh: i64,
+    /// What it cost, 1/10000 yuan.
+    pub cost_e4: i64,
+}
+
+/// To whom a month's workbook goes.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReportRequest {
+    /// Mail addresses, 1 to 20.
+    #[schema(min_items = 1, max_items = 20)]
+    pub to: Vec<String>,
+}
