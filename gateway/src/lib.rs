@@ -8,4 +8,5 @@ pub mod config;
 pub mod document;
 pub mod events;
 pub mod health;
+pub mod live;
 pub mod web;

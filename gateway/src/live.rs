@@ -1,0 +1,55 @@
+//! The newest of everything, told to whoever listens now.
+//!
+//! In: what the recorder has stored and what the journal has decided. Out: the same, to
+//! every page that is open. Lossy by design: a listener that is too slow loses the oldest,
+//! is told so, and fetches everything anew. The sender never waits.
+
+use tokio::sync::broadcast;
+use wire::Name;
+
+/// What a slow listener may be behind before it loses the oldest.
+const BACKLOG: usize = 1_024;
+
+/// Something that has just happened and is already stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// A meter was read.
+    Reading {
+        /// Which meter.
+        meter: Name,
+        /// When it was read, Unix seconds.
+        instant: i64,
+        /// Active power, mW, if the meter told it.
+        power_mw: Option<i64>,
+        /// Flow, mL/h, if the meter told it.
+        flow_ml_h: Option<i64>,
+    },
+    /// A finding opened, closed, or was marked.
+    Finding {
+        /// Its number in the journal.
+        id: i64,
+    },
+}
+
+/// Tells what happens to whoever listens. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Live(broadcast::Sender<Happening>);
+
+impl Default for Live {
+    fn default() -> Self {
+        Self(broadcast::Sender::new(BACKLOG))
+    }
+}
+
+impl Live {
+    /// Tells all who listen; that nobody does is fine.
+    pub fn tell(&self, happening: Happening) {
+        self.0.send(happening).ok();
+    }
+
+    /// Returns a receiver of everything from now on.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<Happening> {
+        self.0.subscribe()
+    }
+}
