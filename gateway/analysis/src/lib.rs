@@ -1,1 +1,28 @@
-//! map
+//! From readings to consumption, findings, cost and report figures.
+//!
+//! In: accepted readings, events, the site book, calendars. Out: the same answer for
+//! the same input, for ever: nothing here reads a file, a socket or a clock, and
+//! nothing here logs. Bad data is a quality or a gap, never an `Err`.
+//!
+//! Numbers are integers in thousandths of the quantity's unit (mWh, mW, mL), instants
+//! are seconds since 1970 in UTC, money is counted as [`money`] says.
+//!
+//! Reading order:
+//!
+//! - [`site`]: areas, meters, people: what the site book says;
+//! - [`calendar`]: working days and holidays; whether an area is open;
+//! - [`interval`]: counter readings become an amount per quarter hour;
+//! - [`profile`]: the typical day, base load, demand;
+//! - [`money`] and [`tariff`]: what an amount came to;
+//! - [`finding`] and [`detect`]: what was found, on what evidence, at what waste;
+//! - [`figures`]: the numbers of a month, before any ink.
+#![warn(missing_docs)]
+
+pub mod site;
+
+pub mod calendar;
+pub mod figures;
+pub mod finding;
+pub mod interval;
+pub mod money;
+pub mod tariff;

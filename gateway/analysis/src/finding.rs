@@ -1,0 +1,88 @@
+//! What was found, on what evidence, at what waste.
+//!
+//! A finding is a statement of a detector; it opens, grows and closes. Who saw it, who
+//! said what about it and who was written to is the journal's business.
+
+use wire::Name;
+
+/// What a finding says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingKind {
+    /// A lighting circuit stays on while its area is closed.
+    LightsLeftOn,
+    /// Nothing was accepted from a meter for three poll intervals.
+    SilentMeter,
+}
+
+impl FindingKind {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::LightsLeftOn, Self::SilentMeter];
+
+    /// Returns the word that stands for this kind in the API and in rows.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::LightsLeftOn => "lights_left_on",
+            Self::SilentMeter => "silent_meter",
+        }
+    }
+
+    /// Returns the kind that a word stands for, if there is one.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+}
+
+/// One statement of waste or fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it says.
+    pub kind: FindingKind,
+    /// The meter it was found on.
+    pub meter: Name,
+    /// The area that meter serves.
+    pub area: Name,
+    /// Since when it holds. The same readings give the same instant whenever the
+    /// detector runs, so kind, meter and this instant together name the cause.
+    pub opened: i64,
+    /// Since when it no longer holds; `None` while it is open.
+    pub closed: Option<i64>,
+    /// Energy or volume above what ought to have been, in thousandths of the meter's unit.
+    pub waste: i64,
+    /// What the waste came to, in 1/10000 of the currency; `None` without a tariff.
+    pub cost_e4: Option<i64>,
+    /// The intervals and limits that made it, in order of time.
+    pub evidence: Vec<Evidence>,
+}
+
+impl Finding {
+    /// Returns whether it is still open.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+
+    /// Returns a text that names the cause: the same for every run of the detector over
+    /// the same readings, different for every other finding.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        format!("{}/{}/{}", self.kind.code(), self.meter, self.opened)
+    }
+}
+
+/// One interval that made a finding, and the limit it broke.
+///
+/// For [`FindingKind::LightsLeftOn`]: amount and limit of that quarter hour in
+/// thousandths of the meter's unit. For [`FindingKind::SilentMeter`]: `start` is the
+/// last accepted reading (or when the meter was first expected), `amount` the seconds
+/// nothing came, `limit` the seconds that were allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// Start of the interval.
+    pub start: i64,
+    /// What was measured.
+    pub amount: i64,
+    /// What was allowed.
+    pub limit: i64,
+}

@@ -1,0 +1,368 @@
+//! What the site book says: buildings, areas, meters, people.
+//!
+//! Plain data without a file format; whoever reads or writes one converts. Things
+//! refer to each other by [`Name`]. Nothing here promises that a name leads somewhere,
+//! so every look-up answers with an `Option`; whoever takes a site book in checks it.
+//!
+//! Not here: how a site book is read (`gateway::site_book`), its history (the journal).
+
+use jiff::tz::TimeZone;
+use wire::{Name, Quantity, Unit};
+
+use crate::{calendar::OpeningHours, tariff::Tariff};
+
+/// A text that people read, in both languages of the product.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// Chinese.
+    pub zh: String,
+    /// English.
+    pub en: String,
+}
+
+impl Text {
+    /// Returns a text in both languages.
+    #[must_use]
+    pub fn new(zh: &str, en: &str) -> Self {
+        Self { zh: zh.to_owned(), en: en.to_owned() }
+    }
+
+    /// Returns the text in a language; the other one if it is empty in this one.
+    #[must_use]
+    pub fn get(&self, language: Language) -> &str {
+        let (wanted, other) = match language {
+            Language::Zh => (&self.zh, &self.en),
+            Language::En => (&self.en, &self.zh),
+        };
+        if wanted.is_empty() { other } else { wanted }
+    }
+}
+
+/// A language that pages, mails and reports are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// Chinese, simplified.
+    #[default]
+    Zh,
+    /// English.
+    En,
+}
+
+/// One building or campus with one time zone, one currency, one utility contract.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Part of every topic and row.
+    pub id: Name,
+    /// What people call it.
+    pub name: Text,
+    /// The zone of its clocks. Fixed: a day is a day here, whoever looks from wherever.
+    pub zone: TimeZone,
+    /// ISO 4217 code of its money, such as `CNY`.
+    pub currency: String,
+    /// Its buildings.
+    pub buildings: Vec<Building>,
+    /// Its areas, in no particular order; see [`Area::walk_order`].
+    pub areas: Vec<Area>,
+    /// The opening hours that areas refer to.
+    pub hours: Vec<OpeningHours>,
+    /// Its meters.
+    pub meters: Vec<Meter>,
+    /// The tariffs that meters refer to.
+    pub tariffs: Vec<Tariff>,
+    /// Those who answer for something or get mail.
+    pub people: Vec<Person>,
+}
+
+/// A building of the site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Building {
+    /// Its identifier.
+    pub id: Name,
+    /// What people call it.
+    pub name: Text,
+}
+
+/// A part of a site that people name ("second floor east").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// Its identifier.
+    pub id: Name,
+    /// What people call it.
+    pub name: Text,
+    /// The building it lies in.
+    pub building: Name,
+    /// The floor as signs in the building write it, such as `2F`.
+    pub floor: String,
+    /// Its place in the patrol's round; smaller comes first.
+    pub walk_order: u32,
+    /// Its opening hours.
+    pub hours: Name,
+    /// Floor area, m².
+    pub floor_area_m2: Option<u32>,
+    /// The person who answers for it.
+    pub owner: Option<Name>,
+}
+
+/// What a meter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Medium {
+    /// Electrical energy.
+    Electricity,
+    /// Water.
+    Water,
+    /// Gas.
+    Gas,
+}
+
+impl Medium {
+    /// Every medium, in the order in which pages and reports show them.
+    pub const ALL: [Self; 3] = [Self::Electricity, Self::Water, Self::Gas];
+
+    /// Returns the word that stands for this medium in the API and in rows.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Electricity => "electricity",
+            Self::Water => "water",
+            Self::Gas => "gas",
+        }
+    }
+
+    /// Returns the medium that a word stands for, if there is one.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|medium| medium.code() == code)
+    }
+
+    /// Returns the unit whose thousandths amounts of this medium are counted in.
+    #[must_use]
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Electricity => Unit::WattHour,
+            Self::Water | Self::Gas => Unit::Litre,
+        }
+    }
+}
+
+/// What draws on a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Load {
+    /// Everything behind it: the main meter of a building, a whole campus.
+    Whole,
+    /// Lighting alone.
+    Lighting,
+    /// Lighting and the sockets of the same rooms on one circuit.
+    LightingAndSockets,
+    /// Heating, ventilation, air conditioning.
+    Hvac,
+    /// Sockets.
+    Plug,
+    /// Servers and network.
+    It,
+    /// Lifts, pumps, kitchens and the like.
+    Process,
+}
+
+impl Load {
+    /// Every kind of load.
+    pub const ALL: [Self; 7] = [
+        Self::Whole,
+        Self::Lighting,
+        Self::LightingAndSockets,
+        Self::Hvac,
+        Self::Plug,
+        Self::It,
+        Self::Process,
+    ];
+
+    /// Returns the word that stands for this load in the API and in the site book.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Lighting => "lighting",
+            Self::LightingAndSockets => "lighting_and_sockets",
+            Self::Hvac => "hvac",
+            Self::Plug => "plug",
+            Self::It => "it",
+            Self::Process => "process",
+        }
+    }
+
+    /// Returns the load that a word stands for, if there is one.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|load| load.code() == code)
+    }
+
+    /// Returns whether this circuit's lights are the patrol's business.
+    #[must_use]
+    pub const fn has_lights(self) -> bool {
+        matches!(self, Self::Lighting | Self::LightingAndSockets)
+    }
+}
+
+/// A device that counts energy or volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meter {
+    /// Its identifier: part of every topic and row.
+    pub id: Name,
+    /// What people call it.
+    pub name: Text,
+    /// The meter model's identifier in `wire::models`, such as `eastron-sdm630`.
+    pub model: String,
+    /// What it counts.
+    pub medium: Medium,
+    /// What draws behind it.
+    pub load: Load,
+    /// The area it serves.
+    pub area: Name,
+    /// The meter of the same medium upstream of it: what this one counts, that one counts too.
+    pub parent: Option<Name>,
+    /// The node that polls it.
+    pub node: Name,
+    /// Its Modbus address on the node's bus, 1 to 247.
+    pub unit_id: u8,
+    /// Ratio of the voltage transformer in thousandths; 1000 is none.
+    pub pt: u32,
+    /// Ratio of the current transformer in thousandths; 1000 is none.
+    pub ct: u32,
+    /// How often it is polled, s.
+    pub interval_s: u32,
+    /// The counter that consumption is taken from.
+    pub counter: Quantity,
+    /// The tariff its consumption is paid under.
+    pub tariff: Option<Name>,
+}
+
+/// Somebody who answers for areas, gets mail, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Their identifier.
+    pub id: Name,
+    /// Their name, as they write it.
+    pub name: String,
+    /// Where their mail goes, if they get any.
+    pub email: Option<String>,
+    /// What they may do.
+    pub role: Role,
+    /// The language they are written to in.
+    pub language: Language,
+}
+
+/// What a person may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Marks findings on the evening round.
+    Caretaker,
+    /// Marks, and edits the site book.
+    Engineer,
+    /// Reads.
+    Leader,
+    /// Reads, down to the readings.
+    Auditor,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Caretaker, Self::Engineer, Self::Leader, Self::Auditor];
+
+    /// Returns the word that stands for this role in the API and in the site book.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Caretaker => "caretaker",
+            Self::Engineer => "engineer",
+            Self::Leader => "leader",
+            Self::Auditor => "auditor",
+        }
+    }
+
+    /// Returns the role that a word stands for, if there is one.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.code() == code)
+    }
+}
+
+impl Site {
+    /// Returns the building with this identifier.
+    #[must_use]
+    pub fn building(&self, id: &Name) -> Option<&Building> {
+        self.buildings.iter().find(|building| building.id == *id)
+    }
+
+    /// Returns the area with this identifier.
+    #[must_use]
+    pub fn area(&self, id: &Name) -> Option<&Area> {
+        self.areas.iter().find(|area| area.id == *id)
+    }
+
+    /// Returns the opening hours with this identifier.
+    #[must_use]
+    pub fn opening_hours(&self, id: &Name) -> Option<&OpeningHours> {
+        self.hours.iter().find(|hours| hours.id == *id)
+    }
+
+    /// Returns the opening hours of an area.
+    #[must_use]
+    pub fn hours_of(&self, area: &Name) -> Option<&OpeningHours> {
+        self.opening_hours(&self.area(area)?.hours)
+    }
+
+    /// Returns the meter with this identifier.
+    #[must_use]
+    pub fn meter(&self, id: &Name) -> Option<&Meter> {
+        self.meters.iter().find(|meter| meter.id == *id)
+    }
+
+    /// Returns the tariff with this identifier.
+    #[must_use]
+    pub fn tariff(&self, id: &Name) -> Option<&Tariff> {
+        self.tariffs.iter().find(|tariff| tariff.id == *id)
+    }
+
+    /// Returns the tariff a meter's consumption is paid under.
+    #[must_use]
+    pub fn tariff_of(&self, meter: &Meter) -> Option<&Tariff> {
+        self.tariff(meter.tariff.as_ref()?)
+    }
+
+    /// Returns the person with this identifier.
+    #[must_use]
+    pub fn person(&self, id: &Name) -> Option<&Person> {
+        self.people.iter().find(|person| person.id == *id)
+    }
+
+    /// Returns the meters upstream of a meter, nearest first. Ends at a meter already
+    /// seen, so a loop in the site book costs a wrong answer and not the process.
+    #[must_use]
+    pub fn upstream(&self, meter: &Meter) -> Vec<&Meter> {
+        let mut found: Vec<&Meter> = Vec::new();
+        let mut next = meter.parent;
+        while let Some(parent) = next.and_then(|id| self.meter(&id)) {
+            if parent.id == meter.id || found.iter().any(|seen| seen.id == parent.id) {
+                break;
+            }
+            found.push(parent);
+            next = parent.parent;
+        }
+        found
+    }
+
+    /// Returns whether a meter counts towards its medium's total: nothing of the same
+    /// medium upstream counts the same once more.
+    #[must_use]
+    pub fn is_top(&self, meter: &Meter) -> bool {
+        self.upstream(meter).iter().all(|above| above.medium != meter.medium)
+    }
+
+    /// Returns whether a meter counts towards its area: nothing of the same medium
+    /// upstream *in the same area* counts the same once more.
+    #[must_use]
+    pub fn is_top_in_area(&self, meter: &Meter) -> bool {
+        self.upstream(meter)
+            .iter()
+            .all(|above| above.medium != meter.medium || above.area != meter.area)
+    }
+}
