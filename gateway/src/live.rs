@@ -4,8 +4,10 @@
 //! every page that is open. Lossy by design: a listener that is too slow loses the oldest,
 //! is told so, and fetches everything anew. The sender never waits.
 
+use analysis::finding::FindingKind;
 use tokio::sync::broadcast;
-use wire::Name;
+use wire::message::Pack;
+use wire::{Name, Quantity, Value};
 
 /// What a slow listener may be behind before it loses the oldest.
 const BACKLOG: usize = 1_024;
@@ -28,7 +30,33 @@ pub enum Happening {
     Finding {
         /// Its number in the journal.
         id: i64,
+        /// What was found.
+        kind: FindingKind,
+        /// Whether it is open.
+        open: bool,
     },
+}
+
+impl Happening {
+    /// Returns what a pack tells: power, and flow at the conditions that are billed.
+    #[must_use]
+    pub fn of(pack: &Pack) -> Self {
+        Self::Reading {
+            meter: pack.meter,
+            instant: pack.instant,
+            power_mw: measured(pack, Quantity::ActivePower),
+            flow_ml_h: measured(pack, Quantity::StandardVolumeFlow)
+                .or_else(|| measured(pack, Quantity::VolumeFlow)),
+        }
+    }
+}
+
+fn measured(pack: &Pack, quantity: Quantity) -> Option<i64> {
+    let reading = pack.readings.iter().find(|reading| reading.quantity == quantity)?;
+    match reading.value {
+        Value::Measured(value) => Some(value),
+        Value::Absent(_) => None,
+    }
 }
 
 /// Tells what happens to whoever listens. Cheap to clone.
