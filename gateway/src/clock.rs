@@ -15,7 +15,7 @@ pub struct Clock(Arc<Kind>);
 #[derive(Debug)]
 enum Kind {
     System,
-    Fast { start_ms: i64, began: std::time::Instant, speed: u32 },
+    Fast { start_ms: i64, anchor_ms: i64, speed: u32 },
     Manual(watch::Sender<i64>),
 }
 
@@ -29,13 +29,15 @@ impl Clock {
     /// A clock that shows `start` (Unix seconds) now and runs `speed` times as fast.
     #[must_use]
     pub fn fast(start: i64, speed: u32) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-        let began = std::time::Instant::now();
-        Self(Arc::new(Kind::Fast {
-            start_ms: start.saturating_mul(1000),
-            began,
-            speed: speed.max(1),
-        }))
+        Self::anchored(start.saturating_mul(1000), machine_ms(), speed)
+    }
+
+    /// A clock that showed `start_ms` when the machine's clock showed `anchor_ms` (both Unix
+    /// milliseconds) and runs `speed` times as fast: processes that agree on the three
+    /// numbers tell the same time.
+    #[must_use]
+    pub fn anchored(start_ms: i64, anchor_ms: i64, speed: u32) -> Self {
+        Self(Arc::new(Kind::Fast { start_ms, anchor_ms, speed: speed.max(1) }))
     }
 
     /// A clock that stands at `start` (Unix seconds) until [`Clock::set`] moves it.
@@ -62,15 +64,10 @@ impl Clock {
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         match &*self.0 {
-            Kind::System => {
-                #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-                let now = std::time::SystemTime::now();
-                let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-            }
-            Kind::Fast { start_ms, began, speed } => {
-                let passed = began.elapsed().as_millis().saturating_mul(u128::from(*speed));
-                start_ms.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
+            Kind::System => machine_ms(),
+            Kind::Fast { start_ms, anchor_ms, speed } => {
+                let passed = machine_ms().saturating_sub(*anchor_ms);
+                start_ms.saturating_add(passed.saturating_mul(i64::from(*speed)))
             }
             Kind::Manual(time_ms) => *time_ms.borrow(),
         }
@@ -110,6 +107,13 @@ impl Clock {
     pub async fn sleep(&self, seconds: i64) {
         self.sleep_until(self.now().saturating_add(seconds)).await;
     }
+}
+
+fn machine_ms() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+    let now = std::time::SystemTime::now();
+    let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

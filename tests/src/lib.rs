@@ -1,1 +1,17 @@
+//! The world around the product, for stories a customer would tell.
+//!
+//! A story owns a folder and starts the finished binary, a real broker, a real mail
+//! server and a real browser in it. It knows only the outside: ports, files, mails,
+//! pages. If it fails, the folder stays and its path is the last line printed.
+//!
+//! - [`world`]: the folder, the clock that all processes share, processes and their logs;
+//! - [`gateway`]: the service and its HTTP API;
+//! - [`field`]: simulated meters and the nodes that read them;
+//! - [`broker`], [`mailbox`], [`browser`]: mosquitto, aiosmtpd, Chromium.
 
+pub mod broker;
+pub mod browser;
+pub mod field;
+pub mod gateway;
+pub mod mailbox;
+pub mod world;

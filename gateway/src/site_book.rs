@@ -1,0 +1,391 @@
+//! The site book (台账) as a TOML document: how it comes in, and what must hold in it.
+//!
+//! In: the text that `gengfu import` or the page hands over. Out: a checked
+//! [`analysis::site::Site`], or every mistake with line and key.
+//!
+//! Afterwards every name leads somewhere: areas to buildings and hours, meters to areas,
+//! nodes, models, parents and tariffs; no two meters share a unit id on one node; no
+//! meter is upstream of itself.
+//!
+//! Not here: its versions and authors (the journal).
+
+use analysis::calendar::{Holidays, OpeningHours, Spans};
+use analysis::site::{Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Text};
+use analysis::tariff::{Band, BandName, DatedRule, Days, Rate, Rule, Tariff};
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use wire::{Name, Quantity, models};
+
+use crate::document::{self, Mistake, Section};
+
+/// A site, and how its nodes reach their meters.
+#[derive(Clone, Debug)]
+pub struct SiteBook {
+    /// Everything that analysis and pages ask for.
+    pub site: Site,
+    /// The nodes and their buses.
+    pub nodes: Vec<Node>,
+}
+
+/// What reads the meters of one bus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its identifier: part of every topic.
+    pub id: Name,
+    /// What people call it.
+    pub name: Text,
+    /// How often its meters are polled unless they say otherwise, s.
+    pub interval_s: u16,
+    /// Speed of its line, baud; 0 for a bus without a line of its own.
+    pub baud: u32,
+}
+
+/// Reads a site book.
+///
+/// # Errors
+///
+/// All mistakes, in the order of their lines.
+pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
+    document::read(text, |root| {
+        let head = root.section("site", read_head);
+        if !root.has("site") {
+            root.mistake("site", "is missing");
+        }
+        let buildings = root.sections("building", |section| {
+            Some(Building { id: section.need_parsed("id")?, name: name(section) })
+        });
+        let hours = root.sections("hours", read_hours);
+        let people = root.sections("person", read_person);
+        let tariffs = root.sections("tariff", read_tariff);
+        let areas = root.sections("area", |section| {
+            let area = read_area(section)?;
+            refer(section, "building", buildings.iter().any(|it| it.id == area.building));
+            refer(section, "hours", hours.iter().any(|it| it.id == area.hours));
+            let owned = area.owner.is_none_or(|owner| people.iter().any(|it| it.id == owner));
+            refer(section, "owner", owned);
+            Some(area)
+        });
+        let nodes = root.sections("node", read_node);
+        let mut meters: Vec<Meter> = Vec::new();
+        root.sections("meter", |section| {
+            let meter = read_meter(section, &nodes)?;
+            refer(section, "area", areas.iter().any(|it| it.id == meter.area));
+            refer(section, "node", nodes.iter().any(|it| it.id == meter.node));
+            let tariff = |id| tariffs.iter().any(|it: &Tariff| it.id == id && it.medium == meter.medium);
+            refer(section, "tariff", meter.tariff.is_none_or(tariff));
+            // Upstream meters stand first, so no loop can be written down.
+            refer(section, "parent", meter.parent.is_none_or(|id| meters.iter().any(|it| it.id == id)));
+            if meters.iter().any(|it| it.id == meter.id) {
+                section.mistake("id", "is taken by a meter further up");
+            }
+            if meters.iter().any(|it| it.node == meter.node && it.unit_id == meter.unit_id) {
+                section.mistake("unit_id", "is taken by another meter of the same node");
+            }
+            meters.push(meter);
+            Some(())
+        });
+        let (id, name, zone, currency) = head?;
+        let site = Site { id, name, zone, currency, buildings, areas, hours, meters, tariffs, people };
+        Some(SiteBook { site, nodes })
+    })
+}
+
+type Head = (Name, Text, TimeZone, String);
+
+fn read_head(section: &Section<'_>) -> Option<Head> {
+    let id = section.need_parsed("id");
+    let name = name(section);
+    let currency = section.text("currency").unwrap_or("CNY").to_owned();
+    let zone = section.need_text("zone").and_then(|zone| match TimeZone::get(zone) {
+        Ok(zone) => Some(zone),
+        Err(_) => {
+            section.mistake("zone", "is no time zone; `Asia/Shanghai` is one");
+            None
+        }
+    });
+    Some((id?, name, zone?, currency))
+}
+
+/// Reads `name` (Chinese) and `name_en`; one may stand for both.
+fn name(section: &Section<'_>) -> Text {
+    let zh = section.need_text("name").unwrap_or_default();
+    let en = section.text("name_en").unwrap_or(zh);
+    Text::new(zh, en)
+}
+
+fn refer(section: &Section<'_>, key: &str, found: bool) {
+    if !found {
+        section.mistake(key, "leads nowhere: nothing by that name stands in the site book (above it)");
+    }
+}
+
+fn read_hours(section: &Section<'_>) -> Option<OpeningHours> {
+    let id = section.need_parsed("id");
+    let name = name(section);
+    let holidays = [Holidays::FollowCalendar, Holidays::Ignore, Holidays::AlwaysOpen];
+    let holidays = section.choice("holidays", &holidays.map(|it| (it.code(), it))).unwrap_or_default();
+    let weekdays = spans(section, "weekdays");
+    let mut week: [Spans; 7] = std::array::from_fn(|_| weekdays.clone());
+    week[5] = spans(section, "saturday");
+    week[6] = spans(section, "sunday");
+    let days = ["monday", "tuesday", "wednesday", "thursday", "friday"];
+    for (day, key) in week.iter_mut().zip(days) {
+        if section.has(key) {
+            *day = spans(section, key);
+        }
+    }
+    Some(OpeningHours { id: id?, name, week, holidays })
+}
+
+fn spans(section: &Section<'_>, key: &str) -> Spans {
+    let mut spans = Vec::new();
+    for text in section.texts(key) {
+        match span(text) {
+            Some(span) => spans.push(span),
+            None => section.mistake(key, format!("has `{text}`, but spans look like `07:00-18:30`")),
+        }
+    }
+    spans
+}
+
+fn span(text: &str) -> Option<(Time, Time)> {
+    let (from, to) = text.split_once('-')?;
+    let clock = |text: &str| Time::strptime("%H:%M", if text == "24:00" { "00:00" } else { text }).ok();
+    Some((clock(from.trim())?, clock(to.trim())?))
+}
+
+fn read_person(section: &Section<'_>) -> Option<Person> {
+    let id = section.need_parsed("id");
+    let name = section.need_text("name").unwrap_or_default().to_owned();
+    let email = section.text("email").map(str::to_owned);
+    if email.as_ref().is_some_and(|email| email.parse::<lettre::Address>().is_err()) {
+        section.mistake("email", "is no mail address");
+    }
+    let role = section.choice("role", &Role::ALL.map(|role| (role.code(), role)));
+    let language = [("zh", Language::Zh), ("en", Language::En)];
+    let language = section.choice("language", &language).unwrap_or_default();
+    Some(Person { id: id?, name, email, role: role.unwrap_or(Role::Caretaker), language })
+}
+
+fn read_area(section: &Section<'_>) -> Option<Area> {
+    let id = section.need_parsed("id");
+    let name = name(section);
+    let building = section.need_parsed("building");
+    let floor = section.text("floor").unwrap_or_default().to_owned();
+    let hours = section.need_parsed("hours");
+    let walk_order = section.integer("walk_order", 0..=1_000_000).unwrap_or(1_000_000);
+    let floor_area_m2 = section.integer("floor_area_m2", 1..=10_000_000);
+    let owner = section.parsed("owner");
+    Some(Area {
+        id: id?,
+        name,
+        building: building?,
+        floor,
+        walk_order: u32::try_from(walk_order).ok()?,
+        hours: hours?,
+        floor_area_m2: floor_area_m2.and_then(|area| u32::try_from(area).ok()),
+        owner,
+    })
+}
+
+fn read_node(section: &Section<'_>) -> Option<Node> {
+    let id = section.need_parsed("id");
+    let name = name(section);
+    let interval_s = section.integer("interval_s", 1..=3_600).unwrap_or(60);
+    let baud = section.integer("baud", 0..=1_000_000).unwrap_or(9_600);
+    Some(Node {
+        id: id?,
+        name,
+        interval_s: u16::try_from(interval_s).ok()?,
+        baud: u32::try_from(baud).ok()?,
+    })
+}
+
+fn read_meter(section: &Section<'_>, nodes: &[Node]) -> Option<Meter> {
+    let id = section.need_parsed("id");
+    let name = name(section);
+    let models: Vec<(&str, &models::Model)> = models::MODELS.iter().map(|it| (it.id, it)).collect();
+    if !section.has("model") {
+        section.mistake("model", "is missing");
+    }
+    let model = section.choice("model", &models);
+    let medium = section.choice("medium", &Medium::ALL.map(|it| (it.code(), it)));
+    let medium = medium.unwrap_or(Medium::Electricity);
+    let load = section.choice("load", &Load::ALL.map(|it| (it.code(), it))).unwrap_or(Load::Whole);
+    let area = section.need_parsed("area");
+    let parent = section.parsed("parent");
+    let node: Option<Name> = section.need_parsed("node");
+    if !section.has("unit_id") {
+        section.mistake("unit_id", "is missing");
+    }
+    let unit_id = section.integer("unit_id", 1..=247);
+    let ratio = |key: &str| section.decimal(key, 1_000).unwrap_or(1_000);
+    let (pt, ct) = (ratio("pt"), ratio("ct"));
+    for (key, value) in [("pt", pt), ("ct", ct)] {
+        if value < 1 || i64::from(u32::MAX) < value {
+            section.mistake(key, "must be more than 0 and at most 4294967");
+        }
+    }
+    let own = node.and_then(|id| nodes.iter().find(|it| it.id == id)).map_or(60, |it| it.interval_s);
+    let interval_s = section.integer("interval_s", 1..=3_600).unwrap_or(i64::from(own));
+    let tariff = section.parsed("tariff");
+    let counters: Vec<(&str, Quantity)> = COUNTERS.iter().map(|it| (it.name(), *it)).collect();
+    let counter = section.choice("counter", &counters);
+    let counter = counter.or_else(|| default_counter(model?, medium));
+    if model.is_some() && counter.is_none() {
+        section.mistake("medium", "is not what this model counts");
+    }
+    Some(Meter {
+        id: id?,
+        name,
+        model: model?.id.to_owned(),
+        medium,
+        load,
+        area: area?,
+        parent,
+        node: node?,
+        unit_id: u8::try_from(unit_id?).ok()?,
+        pt: u32::try_from(pt).ok()?,
+        ct: u32::try_from(ct).ok()?,
+        interval_s: u32::try_from(interval_s).ok()?,
+        counter: counter?,
+        tariff,
+    })
+}
+
+const COUNTERS: [Quantity; 4] = [
+    Quantity::ActiveEnergyImport,
+    Quantity::ActiveEnergyExport,
+    Quantity::Volume,
+    Quantity::StandardVolume,
+];
+
+/// Gas is billed by standard volume where the meter converts; else what went through counts.
+fn default_counter(model: &models::Model, medium: Medium) -> Option<Quantity> {
+    let wanted: &[Quantity] = match medium {
+        Medium::Electricity => &[Quantity::ActiveEnergyImport],
+        Medium::Water => &[Quantity::Volume],
+        Medium::Gas => &[Quantity::StandardVolume, Quantity::Volume],
+    };
+    let has = |quantity: &&Quantity| model.map.entries.iter().any(|it| it.quantity == **quantity);
+    wanted.iter().find(has).copied()
+}
+
+fn read_tariff(section: &Section<'_>) -> Option<Tariff> {
+    let id = section.need_parsed("id");
+    let name = name(section);
+    let medium = section.choice("medium", &Medium::ALL.map(|it| (it.code(), it)));
+    if medium.is_none() && !section.has("medium") {
+        section.mistake("medium", "is missing");
+    }
+    let rules = section.sections("rule", read_rule);
+    if rules.is_empty() {
+        section.mistake("rule", "is missing: a tariff needs at least one `[[tariff.rule]]`");
+    }
+    Some(Tariff { id: id?, name, medium: medium?, rules })
+}
+
+fn read_rule(section: &Section<'_>) -> Option<DatedRule> {
+    let from = section.need_parsed("from");
+    let source = section.need_text("source").unwrap_or_default().to_owned();
+    if !section.has("rate") {
+        section.mistake("rate", "is missing");
+    }
+    let rate = section.decimal("rate", 10_000);
+    let names = BandName::ALL.map(|it| (it.code(), it));
+    let otherwise = section.choice("rate_name", &names).unwrap_or(BandName::Shoulder);
+    let bands = section.sections("band", |section| {
+        let name = section.choice("name", &names);
+        if !section.has("name") {
+            section.mistake("name", "is missing");
+        }
+        let rate = section.decimal("rate", 10_000);
+        if !section.has("rate") {
+            section.mistake("rate", "is missing");
+        }
+        let days = [("all", Days::All), ("worked", Days::Worked), ("off", Days::Off)];
+        let days = section.choice("days", &days).unwrap_or_default();
+        let times = spans(section, "times");
+        let mut months = Vec::new();
+        for month in section.texts("months") {
+            match month.parse() {
+                Ok(number @ 1..=12) => months.push(number),
+                _ => section.mistake("months", format!("has `{month}`, but months are \"1\" to \"12\"")),
+            }
+        }
+        Some(Band { rate: Rate { name: name?, rate_e4: rate? }, months, days, times })
+    });
+    let rule = if bands.is_empty() {
+        Rule::Flat(rate?)
+    } else {
+        Rule::Banded { bands, otherwise: Rate { name: otherwise, rate_e4: rate? } }
+    };
+    Some(DatedRule { from: from?, source, rule })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_site_book_is_without_mistake() {
+        let book = parse(include_str!("demo/site.toml")).unwrap();
+
+        assert_eq!(book.site.meters.len(), 13);
+        assert!(book.site.meters.iter().all(|meter| book.site.tariff_of(meter).is_some()));
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_line() {
+        let text = r#"
+[site]
+id = "school"
+name = "学校"
+zone = "Asia/Nowhere"
+
+[[building]]
+id = "Main Hall"
+name = "主楼"
+
+[[hours]]
+id = "day"
+name = "白天"
+weekdays = ["7-19"]
+
+[[area]]
+id = "hall"
+name = "大厅"
+building = "main"
+hours = "night"
+
+[[node]]
+id = "n"
+name = "n"
+
+[[meter]]
+id = "m"
+name = "m"
+model = "sdm630"
+node = "n"
+area = "hall"
+unit_id = 300
+"#;
+
+        let mistakes = parse(text).unwrap_err();
+
+        let told: Vec<(usize, &str)> =
+            mistakes.iter().map(|mistake| (mistake.line, mistake.key.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (5, "site.zone"),
+                (8, "building[1].id"),
+                (14, "hours[1].weekdays"),
+                (19, "area[1].building"),
+                (20, "area[1].hours"),
+                (29, "meter[1].model"),
+                (32, "meter[1].unit_id"),
+            ]
+        );
+    }
+}
