@@ -12,20 +12,24 @@ use wire::{Name, Quantity, Value};
 /// What a slow listener may be behind before it loses the oldest.
 const BACKLOG: usize = 1_024;
 
+/// What a meter told last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// Which meter.
+    pub meter: Name,
+    /// When it was read, Unix seconds.
+    pub instant: i64,
+    /// Active power, mW, if the meter told it.
+    pub power_mw: Option<i64>,
+    /// Flow, mL/h, if the meter told it; at the conditions that are billed where it can.
+    pub flow_ml_h: Option<i64>,
+}
+
 /// Something that has just happened and is already stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happening {
     /// A meter was read.
-    Reading {
-        /// Which meter.
-        meter: Name,
-        /// When it was read, Unix seconds.
-        instant: i64,
-        /// Active power, mW, if the meter told it.
-        power_mw: Option<i64>,
-        /// Flow, mL/h, if the meter told it.
-        flow_ml_h: Option<i64>,
-    },
+    Reading(Newest),
     /// A finding opened, closed, or was marked.
     Finding {
         /// Its number in the journal.
@@ -37,11 +41,11 @@ pub enum Happening {
     },
 }
 
-impl Happening {
-    /// Returns what a pack tells: power, and flow at the conditions that are billed.
+impl Newest {
+    /// Returns what a pack tells.
     #[must_use]
     pub fn of(pack: &Pack) -> Self {
-        Self::Reading {
+        Self {
             meter: pack.meter,
             instant: pack.instant,
             power_mw: measured(pack, Quantity::ActivePower),

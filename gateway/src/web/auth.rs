@@ -23,7 +23,15 @@ const COOKIE: &str = "gengfu_session";
 pub(crate) const SESSION_S: i64 = 30 * 86_400;
 
 /// A session's secret.
+#[derive(Clone)]
 pub(crate) struct Token([u8; 32]);
+
+// By hand, so that no log line can ever show it.
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
 
 impl Token {
     /// Returns a secret that nobody has had before.
@@ -55,7 +63,12 @@ impl Token {
         Some(Self(bytes))
     }
 
-    /// Returns the header that makes a browser keep it, or lose it with `seconds` 0.
+    /// Returns the header that makes a browser forget its session.
+    pub(crate) fn clear_cookie(https: bool) -> HeaderValue {
+        Self([0; 32]).set_cookie(0, https)
+    }
+
+    /// Returns the header that makes a browser keep it for so many seconds.
     pub(crate) fn set_cookie(&self, seconds: i64, https: bool) -> HeaderValue {
         let value: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
         let secure = if https { "; Secure" } else { "" };
@@ -72,7 +85,7 @@ impl Token {
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) role: Role,
-    pub(crate) token_hash: [u8; 32],
+    pub(crate) token: Token,
 }
 
 /// Whoever asks: somebody who is logged in, or nobody we know.
@@ -106,7 +119,7 @@ impl FromRequestParts<WebState> for Anyone {
         // A role that this version does not know is a right that nobody has.
         let person = found.and_then(|row| {
             let role = Role::from_code(&row.user.role)?;
-            Some(Person { name: row.user.name, role, token_hash })
+            Some(Person { name: row.user.name, role, token })
         });
         Ok(Self(person))
     }

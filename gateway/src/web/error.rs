@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::problem::{Mistake, Problem};
+use crate::store::StoreError;
 
 /// Language of a sentence for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,10 +75,13 @@ pub(crate) enum ApiError {
     /// The site book has mistakes.
     #[error("site book has mistakes")]
     SiteBookMistakes(Vec<Mistake>),
+    /// Too many pages listen.
+    #[error("too many live streams")]
+    Busy,
     /// The store has no room.
     #[error("store has no room")]
     DiskFull,
-    /// A fault of ours; `code` is for the client, the source for the log.
+    /// A fault of ours; the client hears that there was one, the log hears which.
     #[error("cannot answer")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -92,7 +96,7 @@ impl ApiError {
             Self::SetupDone => StatusCode::CONFLICT,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::SiteBookMistakes(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::NoSiteBook => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoSiteBook | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -111,6 +115,7 @@ impl ApiError {
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::NoSiteBook => "site_book_missing",
             Self::SiteBookMistakes(_) => "site_book_mistakes",
+            Self::Busy => "busy",
             Self::DiskFull => "disk_full",
             Self::Internal(_) => "internal",
         }
@@ -150,6 +155,10 @@ impl ApiError {
                 "台账有错误，未保存。请逐条修改。",
                 "The site book has mistakes and was not saved. Correct each of them.",
             ),
+            Self::Busy => (
+                "打开的页面过多，请稍后再试。",
+                "Too many pages are open. Try again later.",
+            ),
             Self::DiskFull => (
                 "磁盘已满，未保存。请清理磁盘后再试。",
                 "The disk is full and nothing was saved. Make room, then try again.",
@@ -162,6 +171,12 @@ impl ApiError {
             Language::Zh => zh.to_owned(),
             Language::En => en.to_owned(),
         }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_disk_full() { Self::DiskFull } else { Self::Internal(error.into()) }
     }
 }
 

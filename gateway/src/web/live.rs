@@ -18,12 +18,13 @@ use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 
+use super::answer::finding;
 use super::answer::live::{LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
 use super::answer::problem::Problem;
 use super::auth::Reader;
 use super::error::ApiError;
-use super::{WebState, api, stopped, time};
-use crate::live::Happening;
+use super::{VERSION, WebState, fill, stopped, time};
+use crate::live::{Happening, Newest};
 use crate::store::journal::{FindingFilter, FindingState};
 
 /// Says when the process stops.
@@ -55,7 +56,6 @@ pub(crate) async fn watch_live(
     let snapshot = take_snapshot(&web).await?;
     let listener = Listener {
         ready: VecDeque::from([event("snapshot", &snapshot)]),
-        zone: web.zone(),
         web,
         happenings,
         health,
@@ -76,7 +76,7 @@ async fn take_snapshot(web: &WebState) -> Result<LiveSnapshot, ApiError> {
         let open = FindingFilter { state: FindingState::Open, ..FindingFilter::default() };
         let findings = rooms.store.journal().view(|view| view.findings(&open))?;
         Ok(LiveSnapshot {
-            latest: last.iter().map(|arrival| reading(&arrival.pack, &zone)).collect(),
+            latest: last.iter().map(|last| reading(&Newest::of(&last.pack), &zone)).collect(),
             open_findings: findings.len(),
             version: VERSION.to_owned(),
         })
@@ -105,7 +105,7 @@ impl Listener {
             () = stopped(self.shutdown.clone()) => None,
             changed = self.health.changed() => {
                 changed.ok()?;
-                Some(event("notice", &LiveNotices { notices: notices(&self.web.health) }))
+                Some(event("notice", &LiveNotices { notices: fill::notices(&self.web.health) }))
             }
             happening = self.happenings.recv() => match happening {
                 Ok(happening) => Some(self.tell(&happening)),
@@ -119,20 +119,21 @@ impl Listener {
 
     fn tell(&self, happening: &Happening) -> Event {
         match happening {
-            Happening::Reading { meter, instant, power_mw, flow_ml_h } => {
-                let reading = LiveReading {
-                    meter: meter.as_str().to_owned(),
-                    at: time::written(*instant, &self.web.zone()),
-                    power_mw: *power_mw,
-                    flow_ml_h: *flow_ml_h,
-                };
-                event("reading", &reading)
-            }
+            Happening::Reading(newest) => event("reading", &reading(newest, &self.web.zone())),
             Happening::Finding { id, kind, open } => {
-                let state = if *open { answer::finding::FindingState::Open } else { answer::finding::FindingState::Closed };
+                let state = if *open { finding::FindingState::Open } else { finding::FindingState::Closed };
                 event("finding", &LiveFinding { id: *id, state, kind: (*kind).into() })
             }
         }
+    }
+}
+
+fn reading(newest: &Newest, zone: &TimeZone) -> LiveReading {
+    LiveReading {
+        meter: newest.meter.as_str().to_owned(),
+        at: time::written(newest.instant, zone),
+        power_mw: newest.power_mw,
+        flow_ml_h: newest.flow_ml_h,
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`answer`]: what is answered, field by field;
 //! - `error`: why not, and how we say so;
 //! - `auth`, with `password` and `attempts`: who asks, and whether they may;
+//! - `fill`: from what the rooms say to what is answered;
 //! - `api`: each route and its handler;
 //! - `live`: what happens now, as server-sent events;
 //! - `assets`, `headers`: the pages, and what every answer says to the browser.
@@ -33,6 +34,8 @@ use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 
@@ -49,6 +52,7 @@ mod assets;
 mod attempts;
 mod auth;
 mod error;
+mod fill;
 mod headers;
 mod live;
 mod password;
@@ -58,6 +62,8 @@ use attempts::Attempts;
 use error::ApiError;
 pub use password::{PASSWORD_LEN_MIN, PasswordError, hash_password};
 
+/// What the page compares with its own, to know that it is outdated.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// How long requests in progress have when the process stops.
 const DRAIN: Duration = Duration::from_secs(5);
 /// Pages that may listen at the same time.
@@ -157,6 +163,16 @@ impl WebState {
         question: impl FnOnce(&Journal) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
         self.ask(move |rooms| Ok(question(rooms.store.journal())?)).await
+    }
+
+    /// Returns the zone in which times are written: the site's, if there is a site.
+    fn zone(&self) -> TimeZone {
+        self.ledger.site().map_or(TimeZone::UTC, |site| site.zone.clone())
+    }
+
+    /// Returns the local day now.
+    fn today(&self) -> Date {
+        time::day_of(self.clock.now(), &self.zone())
     }
 
     /// Returns the site as the newest site book says.

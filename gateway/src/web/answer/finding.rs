@@ -140,6 +140,26 @@ pub enum MarkKind {
     FalseAlarm,
 }
 
+impl MarkKind {
+    /// Returns the word that stands for this mark in the API and in rows.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::SwitchedOff => "switched_off",
+            Self::Overtime => "overtime",
+            Self::FalseAlarm => "false_alarm",
+        }
+    }
+
+    /// Returns the mark that a word stands for, if there is one.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::SwitchedOff, Self::Overtime, Self::FalseAlarm]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
 /// Unit of an amount; numbers are its thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub enum Unit {

@@ -21,8 +21,9 @@ pub struct MailRow {
     pub subject: String,
     /// The plain text.
     pub text: String,
-    /// The same as HTML.
-    pub html: String,
+    /// The same as HTML, if there is such a form.
+    #[schema(required)]
+    pub html: Option<String>,
     /// When it was written.
     #[schema(format = DateTime)]
     pub created_at: String,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::finding::Unit;
+use super::finding::{FindingKind, Unit};
 use super::meter::{Load, Medium};
 use super::place::Text;
 
@@ -24,8 +24,8 @@ pub struct Month {
     pub days: Vec<DayMonth>,
     /// One row per medium; counts meters without a parent.
     pub totals: Vec<MediumMonth>,
-    /// Waste of the findings of this month.
-    pub waste: MonthWaste,
+    /// One row per kind of finding and medium.
+    pub waste: Vec<MonthWaste>,
 }
 
 /// A version of reference data that was used.
@@ -44,9 +44,10 @@ pub struct FactorVersion {
 pub struct Figures {
     /// Used, thousandths of the row's unit.
     pub amount: i64,
-    /// What it cost, 1/10000 yuan; null without a tariff.
-    #[schema(required)]
-    pub cost_e4: Option<i64>,
+    /// What it cost, 1/10000 yuan, `unpriced` left out.
+    pub cost_e4: i64,
+    /// The part of `amount` that no tariff covers.
+    pub unpriced: i64,
     /// Share of the span that was measured, in thousandths.
     pub measured_milli: i64,
     /// Share of the span that was estimated, in thousandths.
@@ -68,6 +69,9 @@ pub struct MeterMonth {
     pub load: Load,
     /// Identifier of the area that it serves.
     pub area_id: String,
+    /// Whether it is part of its medium's days and total: no meter of the same medium lies
+    /// upstream of it.
+    pub counts_in_total: bool,
     /// Unit of `amount`.
     pub unit: Unit,
     /// The numbers.
@@ -118,14 +122,22 @@ pub struct MediumMonth {
     pub figures: Figures,
 }
 
-/// Waste of the findings of a month.
+/// What the findings of one kind wasted, of those that opened in a month.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MonthWaste {
-    /// Findings that were open in the month.
-    pub findings: usize,
-    /// Electricity, mWh.
-    pub energy_mwh: i64,
-    /// What it cost, 1/10000 yuan.
+    /// What was found.
+    pub kind: FindingKind,
+    /// What was wasted.
+    pub medium: Medium,
+    /// Unit of `amount`.
+    pub unit: Unit,
+    /// How many findings opened.
+    pub findings: u32,
+    /// How many of them are still open.
+    pub open: u32,
+    /// Wasted, thousandths of `unit`.
+    pub amount: i64,
+    /// What it cost, 1/10000 yuan; findings without a tariff left out.
     pub cost_e4: i64,
 }
 

@@ -19,10 +19,9 @@ pub struct Problem {
 /// One mistake in a site book.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Mistake {
-    /// Line, counted from 1, where it is known.
-    #[schema(required)]
-    pub line: Option<usize>,
-    /// The key it concerns, as in `meters[3].area`.
+    /// Line, counted from 1.
+    pub line: usize,
+    /// The key it concerns, as in `meter[3].area`; empty where it is the line itself.
     pub key: String,
     /// What is wrong with it.
     pub message: String,

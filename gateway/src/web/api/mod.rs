@@ -12,6 +12,7 @@ mod mails;
 mod meters;
 mod months;
 mod patrol;
+mod row;
 mod session;
 mod site_book;
 mod status;

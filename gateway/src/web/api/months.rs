@@ -1,12 +1,25 @@
 //! A month's figures, and the workbook that is made of them.
 
-use axum::Json;
-use axum::extract::Path;
-use axum::http::StatusCode;
+use std::sync::Arc;
 
-use crate::web::answer::month::{Month, ReportRequest};
+use analysis::figures::{Figure, MonthFigures};
+use analysis::site::Site;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, StatusCode, header};
+
+use crate::web::answer::month::{
+    AreaMonth, DayMonth, FactorVersion, Figures, MediumMonth, MeterMonth, Month, MonthWaste,
+    ReportRequest,
+};
 use crate::web::answer::problem::Problem;
+use crate::web::auth::{Editor, Reader};
 use crate::web::error::ApiError;
+use crate::web::{WebState, fill, time};
+
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+/// Addresses that one request may name.
+const ADDRESSES_MAX: usize = 20;
 
 /// Returns the figures of a month.
 #[utoipa::path(
@@ -20,8 +33,19 @@ use crate::web::error::ApiError;
         (status = "5XX", description = "Not possible now, and why", body = Problem),
     )
 )]
-pub(crate) async fn get_month(Path(_): Path<String>) -> Result<Json<Month>, ApiError> {
-    Err(ApiError::NoSiteBook)
+pub(crate) async fn get_month(
+    _: Reader,
+    State(web): State<WebState>,
+    Path(month): Path<String>,
+) -> Result<Json<Month>, ApiError> {
+    let (figures, site) = figures_of(&web, &month).await?;
+    let book = web.journal(|journal| journal.view(|view| view.site_book())).await?;
+    let factors = book.into_iter().map(|book| FactorVersion {
+        kind: "site_book".to_owned(),
+        id: site.id.as_str().to_owned(),
+        version: book.version.to_string(),
+    });
+    Ok(Json(answer(&figures, &site, factors.collect(), month)))
 }
 
 /// Returns a month's figures as a workbook.
@@ -37,8 +61,21 @@ pub(crate) async fn get_month(Path(_): Path<String>) -> Result<Json<Month>, ApiE
         (status = "5XX", description = "Not possible now, and why", body = Problem),
     )
 )]
-pub(crate) async fn get_report(Path(_): Path<String>) -> Result<Vec<u8>, ApiError> {
-    Err(ApiError::NoSiteBook)
+pub(crate) async fn get_report(
+    _: Reader,
+    State(web): State<WebState>,
+    Path(file): Path<String>,
+) -> Result<([(HeaderName, String); 2], Vec<u8>), ApiError> {
+    let month = file.strip_suffix(".xlsx").ok_or(ApiError::NotFound { what: "report" })?;
+    let (figures, site) = figures_of(&web, month).await?;
+    let workbook = web
+        .ask(move |rooms| (rooms.workbook)(&figures, &site).map_err(ApiError::Internal))
+        .await?;
+    // An ASCII name: some programs show any other as gibberish.
+    let disposition = format!("attachment; filename=\"energy-report-{month}.xlsx\"");
+    let headers =
+        [(header::CONTENT_TYPE, XLSX.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    Ok((headers, workbook))
 }
 
 /// Sends a month's workbook by mail.
@@ -55,8 +92,102 @@ pub(crate) async fn get_report(Path(_): Path<String>) -> Result<Vec<u8>, ApiErro
     )
 )]
 pub(crate) async fn send_report(
-    Path(_): Path<String>,
-    Json(_): Json<ReportRequest>,
+    Editor(person): Editor,
+    State(web): State<WebState>,
+    Path(month): Path<String>,
+    Json(request): Json<ReportRequest>,
 ) -> Result<StatusCode, ApiError> {
-    Err(ApiError::NoSiteBook)
+    let count = request.to.len();
+    let are_addresses = request.to.iter().all(|to| to.parse::<lettre::Address>().is_ok());
+    if count == 0 || ADDRESSES_MAX < count || !are_addresses {
+        return Err(ApiError::Malformed { key: "to" });
+    }
+    let (figures, site) = figures_of(&web, &month).await?;
+    web.ask(move |rooms| {
+        (rooms.send_report)(&figures, &site, &request.to, &person.name).map_err(ApiError::Internal)
+    })
+    .await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn figures_of(
+    web: &WebState,
+    month: &str,
+) -> Result<(MonthFigures, Arc<Site>), ApiError> {
+    let first = time::read_month(month).ok_or(ApiError::Malformed { key: "month" })?;
+    let site = web.site()?;
+    let figures = web.ask(move |rooms| Ok(rooms.ledger.month(first)?)).await?;
+    Ok((figures.ok_or(ApiError::NoSiteBook)?, site))
+}
+
+fn answer(
+    figures: &MonthFigures,
+    site: &Site,
+    factors: Vec<FactorVersion>,
+    month: String,
+) -> Month {
+    let meters = figures.meters.iter().filter_map(|row| {
+        let meter = site.meter(&row.meter)?;
+        Some(MeterMonth {
+            id: row.meter.as_str().to_owned(),
+            name: (&meter.name).into(),
+            medium: row.medium.into(),
+            load: meter.load.into(),
+            area_id: meter.area.as_str().to_owned(),
+            counts_in_total: row.counts_in_total,
+            unit: row.medium.into(),
+            figures: (&row.figure).into(),
+        })
+    });
+    let areas = figures.areas.iter().map(|row| AreaMonth {
+        id: row.area.as_str().to_owned(),
+        name: fill::area(site, &row.area).name,
+        medium: row.medium.into(),
+        unit: row.medium.into(),
+        figures: (&row.figure).into(),
+    });
+    let days = figures.days.iter().map(|row| DayMonth {
+        date: row.date.to_string(),
+        medium: row.medium.into(),
+        unit: row.medium.into(),
+        figures: (&row.figure).into(),
+    });
+    let totals = figures.totals.iter().map(|row| MediumMonth {
+        medium: row.medium.into(),
+        unit: row.medium.into(),
+        figures: (&row.figure).into(),
+    });
+    let waste = figures.waste.iter().map(|row| MonthWaste {
+        kind: row.kind.into(),
+        medium: row.medium.into(),
+        unit: row.medium.into(),
+        findings: row.count,
+        open: row.open,
+        amount: row.amount,
+        cost_e4: row.cost_e4,
+    });
+    Month {
+        month,
+        site: (&site.name).into(),
+        factors,
+        meters: meters.collect(),
+        areas: areas.collect(),
+        days: days.collect(),
+        totals: totals.collect(),
+        waste: waste.collect(),
+    }
+}
+
+impl From<&Figure> for Figures {
+    fn from(figure: &Figure) -> Self {
+        let shares = figure.shares();
+        Self {
+            amount: figure.amount,
+            cost_e4: figure.cost_e4,
+            unpriced: figure.unpriced,
+            measured_milli: shares.measured_milli.into(),
+            estimated_milli: shares.estimated_milli.into(),
+            missing_milli: shares.missing_milli.into(),
+        }
+    }
 }
