@@ -52,7 +52,8 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
             root.mistake("site", "is missing");
         }
         let buildings = root.sections("building", |section| {
-            Some(Building { id: section.need_parsed("id")?, name: name(section) })
+            let (id, name) = (section.need_parsed("id"), name(section));
+            Some(Building { id: id?, name })
         });
         let hours = root.sections("hours", read_hours);
         let people = root.sections("person", read_person);
@@ -71,10 +72,15 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
             let meter = read_meter(section, &nodes)?;
             refer(section, "area", areas.iter().any(|it| it.id == meter.area));
             refer(section, "node", nodes.iter().any(|it| it.id == meter.node));
-            let tariff = |id| tariffs.iter().any(|it: &Tariff| it.id == id && it.medium == meter.medium);
+            let tariff =
+                |id| tariffs.iter().any(|it: &Tariff| it.id == id && it.medium == meter.medium);
             refer(section, "tariff", meter.tariff.is_none_or(tariff));
             // Upstream meters stand first, so no loop can be written down.
-            refer(section, "parent", meter.parent.is_none_or(|id| meters.iter().any(|it| it.id == id)));
+            refer(
+                section,
+                "parent",
+                meter.parent.is_none_or(|id| meters.iter().any(|it| it.id == id)),
+            );
             if meters.iter().any(|it| it.id == meter.id) {
                 section.mistake("id", "is taken by a meter further up");
             }
@@ -85,7 +91,8 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
             Some(())
         });
         let (id, name, zone, currency) = head?;
-        let site = Site { id, name, zone, currency, buildings, areas, hours, meters, tariffs, people };
+        let site =
+            Site { id, name, zone, currency, buildings, areas, hours, meters, tariffs, people };
         Some(SiteBook { site, nodes })
     })
 }
@@ -115,7 +122,8 @@ fn name(section: &Section<'_>) -> Text {
 
 fn refer(section: &Section<'_>, key: &str, found: bool) {
     if !found {
-        section.mistake(key, "leads nowhere: nothing by that name stands in the site book (above it)");
+        section
+            .mistake(key, "leads nowhere: nothing by that name stands in the site book (above it)");
     }
 }
 
@@ -123,7 +131,8 @@ fn read_hours(section: &Section<'_>) -> Option<OpeningHours> {
     let id = section.need_parsed("id");
     let name = name(section);
     let holidays = [Holidays::FollowCalendar, Holidays::Ignore, Holidays::AlwaysOpen];
-    let holidays = section.choice("holidays", &holidays.map(|it| (it.code(), it))).unwrap_or_default();
+    let holidays =
+        section.choice("holidays", &holidays.map(|it| (it.code(), it))).unwrap_or_default();
     let weekdays = spans(section, "weekdays");
     let mut week: [Spans; 7] = std::array::from_fn(|_| weekdays.clone());
     week[5] = spans(section, "saturday");
@@ -142,7 +151,9 @@ fn spans(section: &Section<'_>, key: &str) -> Spans {
     for text in section.texts(key) {
         match span(text) {
             Some(span) => spans.push(span),
-            None => section.mistake(key, format!("has `{text}`, but spans look like `07:00-18:30`")),
+            None => {
+                section.mistake(key, format!("has `{text}`, but spans look like `07:00-18:30`"));
+            }
         }
     }
     spans
@@ -150,7 +161,8 @@ fn spans(section: &Section<'_>, key: &str) -> Spans {
 
 fn span(text: &str) -> Option<(Time, Time)> {
     let (from, to) = text.split_once('-')?;
-    let clock = |text: &str| Time::strptime("%H:%M", if text == "24:00" { "00:00" } else { text }).ok();
+    let clock =
+        |text: &str| Time::strptime("%H:%M", if text == "24:00" { "00:00" } else { text }).ok();
     Some((clock(from.trim())?, clock(to.trim())?))
 }
 
@@ -209,8 +221,12 @@ fn read_meter(section: &Section<'_>, nodes: &[Node]) -> Option<Meter> {
         section.mistake("model", "is missing");
     }
     let model = section.choice("model", &models);
-    let medium = section.choice("medium", &Medium::ALL.map(|it| (it.code(), it)));
-    let medium = medium.unwrap_or(Medium::Electricity);
+    let own = model.map_or(Medium::Electricity, |model| medium_of(model.medium));
+    let medium = section.choice("medium", &Medium::ALL.map(|it| (it.code(), it))).unwrap_or(own);
+    if model.is_some() && medium != own {
+        section
+            .mistake("medium", format!("is not what this model counts, which is `{}`", own.code()));
+    }
     let load = section.choice("load", &Load::ALL.map(|it| (it.code(), it))).unwrap_or(Load::Whole);
     let area = section.need_parsed("area");
     let parent = section.parsed("parent");
@@ -226,15 +242,19 @@ fn read_meter(section: &Section<'_>, nodes: &[Node]) -> Option<Meter> {
             section.mistake(key, "must be more than 0 and at most 4294967");
         }
     }
-    let own = node.and_then(|id| nodes.iter().find(|it| it.id == id)).map_or(60, |it| it.interval_s);
+    let own =
+        node.and_then(|id| nodes.iter().find(|it| it.id == id)).map_or(60, |it| it.interval_s);
     let interval_s = section.integer("interval_s", 1..=3_600).unwrap_or(i64::from(own));
     let tariff = section.parsed("tariff");
     let counters: Vec<(&str, Quantity)> = COUNTERS.iter().map(|it| (it.name(), *it)).collect();
     let counter = section.choice("counter", &counters);
-    let counter = counter.or_else(|| default_counter(model?, medium));
-    if model.is_some() && counter.is_none() {
-        section.mistake("medium", "is not what this model counts");
+    let has = |it: Quantity| {
+        model.is_none_or(|model| model.map.entries.iter().any(|entry| entry.quantity == it))
+    };
+    if counter.is_some_and(|counter| !has(counter)) {
+        section.mistake("counter", "is not among the registers of this model");
     }
+    let counter = counter.or(model.map(|model| model.counter));
     Some(Meter {
         id: id?,
         name,
@@ -260,15 +280,12 @@ const COUNTERS: [Quantity; 4] = [
     Quantity::StandardVolume,
 ];
 
-/// Gas is billed by standard volume where the meter converts; else what went through counts.
-fn default_counter(model: &models::Model, medium: Medium) -> Option<Quantity> {
-    let wanted: &[Quantity] = match medium {
-        Medium::Electricity => &[Quantity::ActiveEnergyImport],
-        Medium::Water => &[Quantity::Volume],
-        Medium::Gas => &[Quantity::StandardVolume, Quantity::Volume],
-    };
-    let has = |quantity: &&Quantity| model.map.entries.iter().any(|it| it.quantity == **quantity);
-    wanted.iter().find(has).copied()
+const fn medium_of(medium: models::Medium) -> Medium {
+    match medium {
+        models::Medium::Electricity => Medium::Electricity,
+        models::Medium::Water => Medium::Water,
+        models::Medium::Gas => Medium::Gas,
+    }
 }
 
 fn read_tariff(section: &Section<'_>) -> Option<Tariff> {
@@ -310,7 +327,8 @@ fn read_rule(section: &Section<'_>) -> Option<DatedRule> {
         for month in section.texts("months") {
             match month.parse() {
                 Ok(number @ 1..=12) => months.push(number),
-                _ => section.mistake("months", format!("has `{month}`, but months are \"1\" to \"12\"")),
+                _ => section
+                    .mistake("months", format!("has `{month}`, but months are \"1\" to \"12\"")),
             }
         }
         Some(Band { rate: Rate { name: name?, rate_e4: rate? }, months, days, times })

@@ -24,6 +24,7 @@
 extern crate std;
 
 pub mod list;
+pub mod message;
 pub mod modbus;
 pub mod models;
 pub mod name;

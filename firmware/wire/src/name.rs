@@ -31,6 +31,13 @@ pub enum NameError {
 }
 
 impl Name {
+    /// Fills the unused places of a list; never sent.
+    pub(crate) const PLACEHOLDER: Self = {
+        let mut bytes = [0; NAME_LEN_MAX];
+        bytes.as_mut_slice().split_at_mut(1).0.copy_from_slice(b"-");
+        Self { bytes, len: 1 }
+    };
+
     /// Returns the name that a text spells.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 //! Reading order:
 //!
 //! - [`answer`]: what is answered, field by field;
-//! - `error`: why not, and how we say so;
+//! - `input`, `error`: what a request brings, or why it is refused, and how we say so;
 //! - `auth`, with `password` and `attempts`: who asks, and whether they may;
 //! - `fill`: from what the rooms say to what is answered;
 //! - `api`: each route and its handler;
@@ -54,6 +54,7 @@ mod auth;
 mod error;
 mod fill;
 mod headers;
+mod input;
 mod live;
 mod password;
 mod time;
@@ -162,7 +163,7 @@ impl WebState {
         &self,
         question: impl FnOnce(&Journal) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.ask(move |rooms| Ok(question(rooms.store.journal())?)).await
+        self.ask(move |rooms| question(rooms.store.journal()).map_err(ApiError::from)).await
     }
 
     /// Returns the zone in which times are written: the site's, if there is a site.

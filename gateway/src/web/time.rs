@@ -27,6 +27,12 @@ pub(crate) fn start_of(day: Date, zone: &TimeZone) -> i64 {
     day.to_zoned(zone.clone()).map_or(i64::MAX, |start| start.timestamp().as_second())
 }
 
+/// Returns the day that `YYYY-MM-DD` says.
+pub(crate) fn read_day(text: &str) -> Option<Date> {
+    // By itself jiff would take a time behind it, too.
+    if text.len() == 10 { text.parse().ok() } else { None }
+}
+
 /// Returns the first day of the month that `YYYY-MM` says.
 pub(crate) fn read_month(text: &str) -> Option<Date> {
     // By itself jiff would take `2026-1`, too; one month has one address.

@@ -1,5 +1,7 @@
 //! The house keeps its order: who may use whom, how long a file may be, what never lands.
 
+#![expect(clippy::unwrap_used, clippy::string_slice, reason = "a test outside a #[test] function")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

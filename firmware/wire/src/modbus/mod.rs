@@ -234,7 +234,10 @@ impl Default for Ratios {
 
 /// How many thousandths of the quantity's unit one step of the register is: an exact
 /// fraction, never zero.
+// Packed, so that an entry takes 24 bytes and not 32: a plan holds up to 144 of them in the
+// RAM of a microcontroller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(Rust, packed(4))]
 pub struct Scale {
     numerator: i64,
     denominator: u32,

@@ -2,8 +2,7 @@
 
 use analysis::finding::FindingKind as FoundKind;
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use jiff::ToSpan as _;
+use axum::extract::{Path, State};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -18,6 +17,7 @@ use crate::web::answer::finding::{
 use crate::web::answer::problem::Problem;
 use crate::web::auth::{Marker, Reader};
 use crate::web::error::ApiError;
+use crate::web::input::{Asked, Body};
 use crate::web::{Rooms, WebState, time};
 
 /// The longest overtime that one tap permits, s: a week.
@@ -35,11 +35,11 @@ pub(crate) struct FindingQuery {
     #[param(inline)]
     state: StateFilter,
     /// First day on which they were open.
-    #[param(value_type = Option<String>, format = Date)]
-    from: Option<Date>,
+    #[param(format = Date)]
+    from: Option<String>,
     /// Last day on which they were open.
-    #[param(value_type = Option<String>, format = Date)]
-    to: Option<Date>,
+    #[param(format = Date)]
+    to: Option<String>,
     /// Of one kind only.
     kind: Option<FindingKind>,
 }
@@ -72,10 +72,12 @@ pub(crate) enum StateFilter {
 pub(crate) async fn list_findings(
     _: Reader,
     State(web): State<WebState>,
-    Query(query): Query<FindingQuery>,
+    Asked(query): Asked<FindingQuery>,
 ) -> Result<Json<Findings>, ApiError> {
     let zone = web.zone();
-    let after = query.to.and_then(|to| to.checked_add(1.day()).ok());
+    let from = asked_day(query.from.as_deref(), "from")?;
+    let to = asked_day(query.to.as_deref(), "to")?;
+    let after = to.and_then(|to| to.tomorrow().ok());
     let filter = FindingFilter {
         state: match query.state {
             StateFilter::Open => FindingState::Open,
@@ -83,7 +85,7 @@ pub(crate) async fn list_findings(
             StateFilter::All => FindingState::All,
         },
         kind: query.kind.map(|kind| FoundKind::from(kind).code().to_owned()),
-        from: query.from.map(|from| time::start_of(from, &zone)),
+        from: from.map(|from| time::start_of(from, &zone)),
         to: after.map(|after| time::start_of(after, &zone)),
         ..FindingFilter::default()
     };
@@ -111,8 +113,9 @@ pub(crate) async fn list_findings(
 pub(crate) async fn get_finding(
     _: Reader,
     State(web): State<WebState>,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
 ) -> Result<Json<FindingDetail>, ApiError> {
+    let id = number(&id)?;
     let zone = web.zone();
     let detail = web
         .ask(move |rooms| {
@@ -152,9 +155,10 @@ pub(crate) async fn get_finding(
 pub(crate) async fn mark_finding(
     Marker(person): Marker,
     State(web): State<WebState>,
-    Path(id): Path<i64>,
-    Json(request): Json<MarkRequest>,
+    Path(id): Path<String>,
+    Body(request): Body<MarkRequest>,
 ) -> Result<Json<FindingRow>, ApiError> {
+    let id = number(&id)?;
     let now = web.clock.now();
     let wanted = Wanted::checked(request, now)?;
     let row = web
@@ -184,8 +188,9 @@ pub(crate) async fn mark_finding(
 pub(crate) async fn unmark_finding(
     Marker(person): Marker,
     State(web): State<WebState>,
-    Path(id): Path<i64>,
+    Path(id): Path<String>,
 ) -> Result<Json<FindingRow>, ApiError> {
+    let id = number(&id)?;
     let now = web.clock.now();
     let row = web
         .ask(move |rooms| {
@@ -200,6 +205,16 @@ pub(crate) async fn unmark_finding(
         })
         .await?;
     Ok(Json(row))
+}
+
+fn asked_day(asked: Option<&str>, key: &'static str) -> Result<Option<Date>, ApiError> {
+    let read = |text| time::read_day(text).ok_or(ApiError::Malformed { key });
+    asked.map(read).transpose()
+}
+
+/// Returns the number of the finding that an address names.
+fn number(id: &str) -> Result<i64, ApiError> {
+    id.parse().map_err(|_| ApiError::NotFound { what: "finding" })
 }
 
 /// A mark that makes sense.

@@ -2,7 +2,7 @@
 
 use analysis::site::Role;
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -12,6 +12,7 @@ use crate::web::answer::mail::{MailRow, MailState, Mails};
 use crate::web::answer::problem::Problem;
 use crate::web::auth::Anyone;
 use crate::web::error::ApiError;
+use crate::web::input::Asked;
 use crate::web::{WebState, time};
 
 const LIMIT: u32 = 50;
@@ -40,7 +41,7 @@ pub(crate) struct MailQuery {
 pub(crate) async fn list_mails(
     State(web): State<WebState>,
     Anyone(person): Anyone,
-    Query(query): Query<MailQuery>,
+    Asked(query): Asked<MailQuery>,
 ) -> Result<Json<Mails>, ApiError> {
     if !web.options.demo {
         let person = person.ok_or(ApiError::LoginNeeded)?;

@@ -3,7 +3,7 @@
 use analysis::interval::INTERVAL_S;
 use analysis::site::Meter;
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -16,6 +16,7 @@ use crate::web::answer::meter::{
 use crate::web::answer::problem::Problem;
 use crate::web::auth::Reader;
 use crate::web::error::ApiError;
+use crate::web::input::Asked;
 use crate::web::{Rooms, WebState, fill, time};
 
 /// Days of a year on the page: whole weeks, so that weekdays stand below each other.
@@ -26,8 +27,8 @@ const YEAR_DAYS: u16 = 364;
 #[into_params(parameter_in = Query)]
 pub(crate) struct DayQuery {
     /// The day; today if not given.
-    #[param(value_type = Option<String>, format = Date)]
-    date: Option<Date>,
+    #[param(format = Date)]
+    date: Option<String>,
 }
 
 /// Which year.
@@ -35,8 +36,8 @@ pub(crate) struct DayQuery {
 #[into_params(parameter_in = Query)]
 pub(crate) struct YearQuery {
     /// Its last day; today if not given.
-    #[param(value_type = Option<String>, format = Date)]
-    to: Option<Date>,
+    #[param(format = Date)]
+    to: Option<String>,
 }
 
 /// Returns all meters and what they show now.
@@ -99,9 +100,9 @@ pub(crate) async fn get_meter_day(
     _: Reader,
     State(web): State<WebState>,
     Path(id): Path<String>,
-    Query(query): Query<DayQuery>,
+    Asked(query): Asked<DayQuery>,
 ) -> Result<Json<MeterDay>, ApiError> {
-    let date = query.date.unwrap_or_else(|| web.today());
+    let date = asked_day(&web, query.date.as_deref(), "date")?;
     Ok(Json(web.ask(move |rooms| day(rooms, &id, date)).await?))
 }
 
@@ -121,10 +122,18 @@ pub(crate) async fn get_meter_year(
     _: Reader,
     State(web): State<WebState>,
     Path(id): Path<String>,
-    Query(query): Query<YearQuery>,
+    Asked(query): Asked<YearQuery>,
 ) -> Result<Json<MeterYear>, ApiError> {
-    let to = query.to.unwrap_or_else(|| web.today());
+    let to = asked_day(&web, query.to.as_deref(), "to")?;
     Ok(Json(web.ask(move |rooms| year(rooms, &id, to)).await?))
+}
+
+/// Returns the day that was asked for; today if none was.
+fn asked_day(web: &WebState, asked: Option<&str>, key: &'static str) -> Result<Date, ApiError> {
+    match asked {
+        Some(text) => time::read_day(text).ok_or(ApiError::Malformed { key }),
+        None => Ok(web.today()),
+    }
 }
 
 /// Returns the meter that an address names.

@@ -15,6 +15,7 @@ use crate::web::answer::month::{
 use crate::web::answer::problem::Problem;
 use crate::web::auth::{Editor, Reader};
 use crate::web::error::ApiError;
+use crate::web::input::Body;
 use crate::web::{WebState, fill, time};
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -95,7 +96,7 @@ pub(crate) async fn send_report(
     Editor(person): Editor,
     State(web): State<WebState>,
     Path(month): Path<String>,
-    Json(request): Json<ReportRequest>,
+    Body(request): Body<ReportRequest>,
 ) -> Result<StatusCode, ApiError> {
     let count = request.to.len();
     let are_addresses = request.to.iter().all(|to| to.parse::<lettre::Address>().is_ok());

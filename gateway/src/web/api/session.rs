@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use analysis::site::Role;
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 
@@ -13,6 +12,7 @@ use crate::web::answer::problem::Problem;
 use crate::web::answer::session::Credentials;
 use crate::web::auth::{Anyone, ClientAddress, SESSION_S, Token};
 use crate::web::error::{ApiError, Language};
+use crate::web::input::Body;
 use crate::web::password::{PasswordError, hash_password, is_password};
 
 /// Characters of the longest user name and password.
@@ -34,7 +34,7 @@ type SetCookie = [(HeaderName, HeaderValue); 1];
 pub(crate) async fn set_up(
     State(web): State<WebState>,
     headers: HeaderMap,
-    Json(credentials): Json<Credentials>,
+    Body(credentials): Body<Credentials>,
 ) -> Result<(StatusCode, SetCookie), ApiError> {
     let name = user_name(&credentials)?;
     // Looked at before a password is hashed, so that this door costs nothing once it is shut.
@@ -91,7 +91,7 @@ pub(crate) async fn set_up(
 pub(crate) async fn log_in(
     State(web): State<WebState>,
     ClientAddress(address): ClientAddress,
-    Json(credentials): Json<Credentials>,
+    Body(credentials): Body<Credentials>,
 ) -> Result<(StatusCode, SetCookie), ApiError> {
     let name = user_name(&credentials)?;
     let now = web.clock.now();

@@ -1,0 +1,463 @@
+//! What a node shall do: which meters to read, how, and how often.
+//!
+//! The plan carries the register maps themselves. A node knows no meter model, so a meter
+//! that nobody had heard of when the node was flashed needs no new program.
+
+use super::cbor::{HEAD_MAX, Reader, Writer, head_len, text_len};
+use super::pack::READINGS_MAX;
+use super::{DecodeError, EncodeError};
+use crate::modbus::{
+    BCD_DIGITS_MAX, Entry, LineSettings, Parity, Ratio, Ratios, RegisterMap, Scale, Table, Type,
+    Undefined, WordOrder,
+};
+use crate::name::NAME_LEN_MAX;
+use crate::{List, Name, Quantity};
+
+/// The most meters of one node: what an RS-485 line carries without a repeater.
+pub const METERS_MAX: usize = 32;
+/// The most register maps in one plan.
+pub const MAPS_MAX: usize = 6;
+/// The most entries in one register map: each becomes one reading of the pack.
+pub const ENTRIES_MAX: usize = READINGS_MAX;
+/// The most forbidden ranges in one register map.
+pub const FORBIDDEN_MAX: usize = 4;
+
+/// The most registers in one request (Modbus application protocol V1.1b3, 6.3).
+const READ_LIMIT_MAX: u16 = 125;
+
+/// A register map as a plan carries it; see [`RegisterMap`] for the fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanMap {
+    /// The values.
+    pub entries: List<Entry, ENTRIES_MAX>,
+    /// The most registers in one answer.
+    pub read_limit: u16,
+    /// How long the meter may think before its answer begins.
+    pub answer_ms: u16,
+    /// How long it wants to be left alone after an answer.
+    pub turnaround_ms: u16,
+    /// Registers that must not be read, first to last.
+    pub forbidden: List<(u16, u16), FORBIDDEN_MAX>,
+}
+
+impl PlanMap {
+    /// Returns a map that can be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::list::Full`] if it has more than [`ENTRIES_MAX`] entries or more than
+    /// [`FORBIDDEN_MAX`] forbidden ranges.
+    pub fn new(map: &RegisterMap<'_>) -> Result<Self, crate::list::Full> {
+        Ok(Self {
+            entries: List::from_slice(map.entries)?,
+            read_limit: map.read_limit,
+            answer_ms: map.answer_ms,
+            turnaround_ms: map.turnaround_ms,
+            forbidden: List::from_slice(map.forbidden)?,
+        })
+    }
+
+    /// Returns the map.
+    #[must_use]
+    pub fn as_map(&self) -> RegisterMap<'_> {
+        RegisterMap {
+            entries: self.entries.as_slice(),
+            read_limit: self.read_limit,
+            answer_ms: self.answer_ms,
+            turnaround_ms: self.turnaround_ms,
+            forbidden: self.forbidden.as_slice(),
+        }
+    }
+}
+
+/// One meter of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedMeter {
+    /// What its readings are sent under.
+    pub meter: Name,
+    /// Its Modbus address, 1 to 247. Several meters may share one: the channels of one box.
+    pub unit_id: u8,
+    /// Which of the plan's maps it has, counted from 0.
+    pub map: u8,
+    /// How often to read it, in seconds; 0 for the plan's own interval.
+    pub interval_s: u16,
+    /// The ratios of its transformers.
+    pub ratios: Ratios,
+}
+
+// A default only so that meters can lie in a `List`; it is never polled.
+impl Default for PlannedMeter {
+    fn default() -> Self {
+        Self { meter: Name::PLACEHOLDER, unit_id: 1, map: 0, interval_s: 0, ratios: Ratios::ONE }
+    }
+}
+
+/// The retained plan of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Grows with each change; the node repeats it in its answer.
+    pub revision: u32,
+    /// How often a meter is read, in seconds, at whole multiples of it in UTC.
+    pub interval_s: u16,
+    /// How the line is set.
+    pub line: LineSettings,
+    /// The register maps.
+    pub maps: List<PlanMap, MAPS_MAX>,
+    /// The meters.
+    pub meters: List<PlannedMeter, METERS_MAX>,
+}
+
+/// Why a node does not work by a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PlanFault {
+    /// The bytes are no plan.
+    Unreadable,
+    /// The interval is zero.
+    Interval,
+    /// Baud, parity or stop bits that the line cannot have.
+    Line,
+    /// A unit id outside 1 to 247.
+    UnitId,
+    /// A meter points to a map that is not there.
+    MapMissing,
+    /// The same meter twice.
+    MeterTwice,
+    /// A transformer ratio of zero.
+    Ratio,
+    /// A read limit outside 1 to 125, or smaller than one of the map's values.
+    ReadLimit,
+    /// An entry that cannot be read: beyond the last register, in a forbidden range, no
+    /// digits or too many, or a number in a table of bits.
+    Entry,
+    /// The same quantity twice in one map.
+    QuantityTwice,
+}
+
+impl PlanFault {
+    /// Every fault.
+    pub const ALL: [Self; 10] = [
+        Self::Unreadable,
+        Self::Interval,
+        Self::Line,
+        Self::UnitId,
+        Self::MapMissing,
+        Self::MeterTwice,
+        Self::Ratio,
+        Self::ReadLimit,
+        Self::Entry,
+        Self::QuantityTwice,
+    ];
+
+    /// Returns the word for it in messages.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Interval => "interval",
+            Self::Line => "line",
+            Self::UnitId => "unit-id",
+            Self::MapMissing => "map-missing",
+            Self::MeterTwice => "meter-twice",
+            Self::Ratio => "ratio",
+            Self::ReadLimit => "read-limit",
+            Self::Entry => "entry",
+            Self::QuantityTwice => "quantity-twice",
+        }
+    }
+
+    /// Returns the fault that a word stands for, if there is one.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.code() == code)
+    }
+}
+
+pub(super) const fn longest_fault_code() -> usize {
+    let mut longest = 0;
+    let mut rest: &[PlanFault] = &PlanFault::ALL;
+    while let [fault, others @ ..] = rest {
+        let len = fault.code().len();
+        longest = if longest < len { len } else { longest };
+        rest = others;
+    }
+    longest
+}
+
+const REVISION: &str = "revision";
+const INTERVAL: &str = "interval";
+const LINE: &str = "line";
+const MAPS: &str = "maps";
+const METERS: &str = "meters";
+
+const U16_LEN: usize = head_len(u16::MAX as u64);
+const U32_LEN: usize = head_len(u32::MAX as u64);
+
+const ENTRY_ITEMS: u64 = 9;
+const ENTRY_BYTES_MAX: usize = head_len(ENTRY_ITEMS)
+    + head_len(u8::MAX as u64)
+    + head_len(Table::Input as u64)
+    + U16_LEN
+    + head_len(BCD + BCD_DIGITS_MAX as u64)
+    + head_len(WordOrder::Dcba as u64)
+    + HEAD_MAX
+    + U32_LEN
+    + head_len(Undefined::Nan as u64)
+    + head_len(Ratio::PtCt as u64);
+
+const MAP_ITEMS: u64 = 5;
+const MAP_BYTES_MAX: usize = head_len(MAP_ITEMS)
+    + 3 * U16_LEN
+    + (head_len(FORBIDDEN_MAX as u64) + FORBIDDEN_MAX * (head_len(2) + 2 * U16_LEN))
+    + (head_len(ENTRIES_MAX as u64) + ENTRIES_MAX * ENTRY_BYTES_MAX);
+
+const METER_ITEMS: u64 = 6;
+const METER_BYTES_MAX: usize = head_len(METER_ITEMS)
+    + text_len(NAME_LEN_MAX)
+    + head_len(u8::MAX as u64)
+    + head_len(u8::MAX as u64)
+    + U16_LEN
+    + 2 * U32_LEN;
+
+impl Plan {
+    /// The most bytes a plan takes.
+    pub const BYTES_MAX: usize = head_len(5)
+        + (text_len(REVISION.len()) + U32_LEN)
+        + (text_len(INTERVAL.len()) + U16_LEN)
+        + (text_len(LINE.len()) + head_len(3) + U32_LEN + head_len(2) + head_len(2))
+        + (text_len(MAPS.len()) + head_len(MAPS_MAX as u64) + MAPS_MAX * MAP_BYTES_MAX)
+        + (text_len(METERS.len()) + head_len(METERS_MAX as u64) + METERS_MAX * METER_BYTES_MAX);
+
+    /// Says whether a node can work by the plan.
+    ///
+    /// # Errors
+    ///
+    /// The first [`PlanFault`] found.
+    pub fn check(&self) -> Result<(), PlanFault> {
+        let ensure = |good: bool, fault| if good { Ok(()) } else { Err(fault) };
+        ensure(0 < self.interval_s, PlanFault::Interval)?;
+        let line = self.line;
+        let line_is_good =
+            (1200..=115_200).contains(&line.baud) && (1..=2).contains(&line.stop_bits);
+        ensure(line_is_good, PlanFault::Line)?;
+        for map in self.maps.iter() {
+            check_map(&map.as_map())?;
+        }
+        for (at, meter) in self.meters.iter().enumerate() {
+            ensure((1..=247).contains(&meter.unit_id), PlanFault::UnitId)?;
+            ensure(usize::from(meter.map) < self.maps.len(), PlanFault::MapMissing)?;
+            ensure(meter.ratios.pt != 0 && meter.ratios.ct != 0, PlanFault::Ratio)?;
+            let twice = self.meters.iter().take(at).any(|other| other.meter == meter.meter);
+            ensure(!twice, PlanFault::MeterTwice)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the plan and returns how many bytes it took.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::NoRoom`] if `out` is too small, which [`Self::BYTES_MAX`] never is.
+    pub fn encode(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
+        let mut writer = Writer::new(out);
+        writer.map(5)?;
+        writer.text(REVISION)?;
+        writer.uint(self.revision)?;
+        writer.text(INTERVAL)?;
+        writer.uint(self.interval_s)?;
+        writer.text(LINE)?;
+        writer.array(3)?;
+        writer.uint(self.line.baud)?;
+        writer.uint(self.line.parity.id())?;
+        writer.uint(self.line.stop_bits)?;
+        writer.text(MAPS)?;
+        writer.array(self.maps.len())?;
+        for map in self.maps.iter() {
+            write_map(&mut writer, map)?;
+        }
+        writer.text(METERS)?;
+        writer.array(self.meters.len())?;
+        for meter in self.meters.iter() {
+            writer.array(6)?;
+            writer.text(meter.meter.as_str())?;
+            writer.uint(meter.unit_id)?;
+            writer.uint(meter.map)?;
+            writer.uint(meter.interval_s)?;
+            writer.uint(meter.ratios.pt)?;
+            writer.uint(meter.ratios.ct)?;
+        }
+        Ok(writer.len())
+    }
+
+    /// Reads a plan. Whether it makes sense is for [`Self::check`] to say.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::TooMany`] if it is larger than a node can hold; the others as they say.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let (mut revision, mut interval_s, mut line) = (None, None, None);
+        let (mut maps, mut meters) = (None, None);
+        for _ in 0..reader.map()? {
+            match reader.text()? {
+                REVISION => revision = Some(reader.uint()?),
+                INTERVAL => interval_s = Some(reader.uint()?),
+                LINE => line = Some(read_line(&mut reader)?),
+                MAPS => maps = Some(read_list(&mut reader, read_map)?),
+                METERS => meters = Some(read_list(&mut reader, read_meter)?),
+                _ => reader.skip()?,
+            }
+        }
+        reader.end()?;
+        Ok(Self {
+            revision: revision.ok_or(DecodeError::Missing)?,
+            interval_s: interval_s.ok_or(DecodeError::Missing)?,
+            line: line.ok_or(DecodeError::Missing)?,
+            maps: maps.ok_or(DecodeError::Missing)?,
+            meters: meters.ok_or(DecodeError::Missing)?,
+        })
+    }
+}
+
+fn check_map(map: &RegisterMap<'_>) -> Result<(), PlanFault> {
+    if !(1..=READ_LIMIT_MAX).contains(&map.read_limit) {
+        return Err(PlanFault::ReadLimit);
+    }
+    for (at, entry) in map.entries.iter().enumerate() {
+        if map.entries.iter().take(at).any(|other| other.quantity == entry.quantity) {
+            return Err(PlanFault::QuantityTwice);
+        }
+        let words = entry.ty.words();
+        if map.read_limit < words {
+            return Err(PlanFault::ReadLimit);
+        }
+        let digits = 1..=BCD_DIGITS_MAX;
+        let digits_are_good =
+            !matches!(entry.ty, Type::Bcd { digits: count } if !digits.contains(&count));
+        let bits_are_bits = !entry.table.holds_bits() || entry.ty == Type::U16;
+        let last = entry.address.checked_add(words.saturating_sub(1));
+        let allowed = last.is_some_and(|last| {
+            !map.forbidden.iter().any(|&(from, to)| from <= last && entry.address <= to)
+        });
+        if !(digits_are_good && bits_are_bits && allowed) {
+            return Err(PlanFault::Entry);
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of the types; decimal digits count on from [`BCD`].
+const TYPES: [Type; 8] =
+    [Type::U16, Type::I16, Type::U32, Type::I32, Type::U64, Type::I64, Type::F32, Type::F64];
+const BCD: u64 = 16;
+
+const fn type_id(ty: Type) -> u64 {
+    match ty {
+        Type::U16 => 0,
+        Type::I16 => 1,
+        Type::U32 => 2,
+        Type::I32 => 3,
+        Type::U64 => 4,
+        Type::I64 => 5,
+        Type::F32 => 6,
+        Type::F64 => 7,
+        Type::Bcd { digits } => BCD.saturating_add(digits as u64),
+    }
+}
+
+fn type_from_id(id: u64) -> Option<Type> {
+    let fixed = TYPES.into_iter().find(|ty| type_id(*ty) == id);
+    fixed.or_else(|| {
+        let digits = u8::try_from(id.checked_sub(BCD)?).ok()?;
+        Some(Type::Bcd { digits })
+    })
+}
+
+fn write_map(writer: &mut Writer<'_>, map: &PlanMap) -> Result<(), EncodeError> {
+    writer.array(5)?;
+    writer.uint(map.read_limit)?;
+    writer.uint(map.answer_ms)?;
+    writer.uint(map.turnaround_ms)?;
+    writer.array(map.forbidden.len())?;
+    for &(first, last) in map.forbidden.iter() {
+        writer.array(2)?;
+        writer.uint(first)?;
+        writer.uint(last)?;
+    }
+    writer.array(map.entries.len())?;
+    for entry in map.entries.iter() {
+        writer.array(9)?;
+        writer.uint(entry.quantity.id())?;
+        writer.uint(entry.table.function())?;
+        writer.uint(entry.address)?;
+        writer.uint(type_id(entry.ty))?;
+        writer.uint(entry.order.id())?;
+        writer.int(entry.scale.numerator())?;
+        writer.uint(entry.scale.denominator())?;
+        writer.uint(entry.undefined.id())?;
+        writer.uint(entry.ratio.id())?;
+    }
+    Ok(())
+}
+
+fn read_list<'a, T: Copy + Default, const N: usize>(
+    reader: &mut Reader<'a>,
+    read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<List<T, N>, DecodeError> {
+    let mut list = List::new();
+    for _ in 0..reader.array()? {
+        list.push(read(reader)?).map_err(|_| DecodeError::TooMany)?;
+    }
+    Ok(list)
+}
+
+fn read_line(reader: &mut Reader<'_>) -> Result<LineSettings, DecodeError> {
+    reader.array_of(3)?;
+    Ok(LineSettings {
+        baud: reader.uint()?,
+        parity: Parity::from_id(reader.uint()?).ok_or(DecodeError::Unknown)?,
+        stop_bits: reader.uint()?,
+    })
+}
+
+fn read_map(reader: &mut Reader<'_>) -> Result<PlanMap, DecodeError> {
+    reader.array_of(MAP_ITEMS)?;
+    Ok(PlanMap {
+        read_limit: reader.uint()?,
+        answer_ms: reader.uint()?,
+        turnaround_ms: reader.uint()?,
+        forbidden: read_list(reader, |reader| {
+            reader.array_of(2)?;
+            Ok((reader.uint()?, reader.uint()?))
+        })?,
+        entries: read_list(reader, read_entry)?,
+    })
+}
+
+fn read_entry(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
+    let known = DecodeError::Unknown;
+    reader.array_of(ENTRY_ITEMS)?;
+    Ok(Entry {
+        quantity: Quantity::from_id(reader.uint()?).ok_or(known)?,
+        table: Table::from_function(reader.uint()?).ok_or(known)?,
+        address: reader.uint()?,
+        ty: type_from_id(reader.uint()?).ok_or(known)?,
+        order: WordOrder::from_id(reader.uint()?).ok_or(known)?,
+        scale: {
+            let (numerator, denominator) = (reader.int()?, reader.uint()?);
+            Scale::fraction(numerator, denominator).ok_or(DecodeError::OutOfRange)?
+        },
+        undefined: Undefined::from_id(reader.uint()?).ok_or(known)?,
+        ratio: Ratio::from_id(reader.uint()?).ok_or(known)?,
+    })
+}
+
+fn read_meter(reader: &mut Reader<'_>) -> Result<PlannedMeter, DecodeError> {
+    reader.array_of(METER_ITEMS)?;
+    Ok(PlannedMeter {
+        meter: reader.name()?,
+        unit_id: reader.uint()?,
+        map: reader.uint()?,
+        interval_s: reader.uint()?,
+        ratios: Ratios { pt: reader.uint()?, ct: reader.uint()? },
+    })
+}

@@ -1,0 +1,171 @@
+//! What holds for every message and for any bytes.
+
+use super::*;
+use proptest::prelude::*;
+use std::hint::black_box;
+
+prop_compose! {
+    fn any_name()(text in "[a-z0-9-]{1,32}") -> Name { name(&text) }
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    let reason = (0..Absence::ALL.len()).prop_map(|at| Value::Absent(Absence::ALL[at]));
+    let whole = (-1_000_000_000..1_000_000_000_i64).prop_map(|n| Value::Measured(n * 1000));
+    prop_oneof![any::<i64>().prop_map(Value::Measured), whole, reason]
+}
+
+prop_compose! {
+    fn any_pack()(
+        meter in any_name(),
+        instant in INSTANT_MIN..,
+        boot: u32,
+        seq: u32,
+        synced: bool,
+        quantities in proptest::sample::subsequence(Quantity::ALL.to_vec(), 0..=READINGS_MAX),
+        values in proptest::collection::vec(any_value(), READINGS_MAX),
+    ) -> Pack {
+        let readings = quantities.into_iter().zip(values);
+        let readings = readings.map(|(quantity, value)| Reading { quantity, value });
+        Pack {
+            meter, instant, boot, seq,
+            clock: if synced { Clock::Synced } else { Clock::Estimated },
+            readings: List::from_slice(&readings.collect::<Vec<_>>()).unwrap(),
+        }
+    }
+}
+
+prop_compose! {
+    fn any_entry()(
+        quantity in 0..Quantity::ALL.len(),
+        (table, order, undefined, ratio) in (0..4_usize, 0..4_usize, 0..5_usize, 0..4_usize),
+        address: u16,
+        ty in prop_oneof![
+            Just(Type::U16), Just(Type::I16), Just(Type::U32), Just(Type::I32), Just(Type::U64),
+            Just(Type::I64), Just(Type::F32), Just(Type::F64),
+            any::<u8>().prop_map(|digits| Type::Bcd { digits }),
+        ],
+        numerator in any::<i64>().prop_filter("not zero", |n| *n != 0),
+        denominator in 1_u32..,
+    ) -> Entry {
+        Entry {
+            quantity: Quantity::ALL[quantity],
+            table: Table::ALL[table],
+            address,
+            ty,
+            order: WordOrder::ALL[order],
+            scale: Scale::fraction(numerator, denominator).unwrap(),
+            undefined: Undefined::ALL[undefined],
+            ratio: Ratio::ALL[ratio],
+        }
+    }
+}
+
+fn any_list<T: Copy + Default + core::fmt::Debug, const N: usize>(
+    item: impl Strategy<Value = T>,
+) -> impl Strategy<Value = List<T, N>> {
+    proptest::collection::vec(item, 0..=N).prop_map(|items| List::from_slice(&items).unwrap())
+}
+
+prop_compose! {
+    fn any_map()(
+        entries in any_list(any_entry()),
+        (read_limit, answer_ms, turnaround_ms) in any::<(u16, u16, u16)>(),
+        forbidden in any_list(any::<(u16, u16)>()),
+    ) -> PlanMap {
+        PlanMap { entries, read_limit, answer_ms, turnaround_ms, forbidden }
+    }
+}
+
+prop_compose! {
+    fn any_meter()(
+        meter in any_name(),
+        (unit_id, map) in any::<(u8, u8)>(),
+        interval_s: u16,
+        (pt, ct) in any::<(u32, u32)>(),
+    ) -> PlannedMeter {
+        PlannedMeter { meter, unit_id, map, interval_s, ratios: Ratios { pt, ct } }
+    }
+}
+
+prop_compose! {
+    fn any_plan()(
+        revision: u32,
+        interval_s: u16,
+        (baud, parity, stop_bits) in (any::<u32>(), 0..3_usize, any::<u8>()),
+        maps in any_list(any_map()),
+        meters in any_list(any_meter()),
+    ) -> Plan {
+        let line = LineSettings { baud, parity: Parity::ALL[parity], stop_bits: stop_bits % 24 };
+        Plan { revision, interval_s, line, maps, meters }
+    }
+}
+
+fn any_state() -> impl Strategy<Value = State> {
+    let online = any::<((u32, u32, u32, u32, u32), (u16, u16, u16))>().prop_map(
+        |((boot, plan_revision, queued, dropped, uptime_s), (major, minor, patch))| {
+            let version = Version { major, minor, patch };
+            State::Online { boot, version, plan_revision, queued, dropped, uptime_s }
+        },
+    );
+    prop_oneof![Just(State::Gone), online]
+}
+
+/// Says what became of a message that was encoded into the room it may take.
+fn there_and_back<M: Message>(message: &M) -> Result<M, DecodeError> {
+    let mut bytes = std::vec![0; M::MAX];
+    let len = message.write(&mut bytes).unwrap();
+    M::read(&bytes[..len])
+}
+
+proptest! {
+    #[test]
+    fn what_was_encoded_decodes_to_itself(
+        pack in any_pack(),
+        plan in any_plan(),
+        state in any_state(),
+        fault in 0..PlanFault::ALL.len(),
+        id: u32,
+        which in 0..2_usize,
+    ) {
+        prop_assert_eq!(there_and_back(&pack), Ok(pack));
+        prop_assert_eq!(there_and_back(&plan), Ok(plan));
+        prop_assert_eq!(there_and_back(&state), Ok(state));
+        for result in [AppliedResult::Ok, AppliedResult::Rejected(PlanFault::ALL[fault])] {
+            let applied = Applied { revision: id, result };
+            prop_assert_eq!(there_and_back(&applied), Ok(applied));
+        }
+        let command = Command { id, action: Action::ALL[which] };
+        prop_assert_eq!(there_and_back(&command), Ok(command));
+        let result = CommandResult { id, outcome: Outcome::ALL[which] };
+        prop_assert_eq!(there_and_back(&result), Ok(result));
+        black_box(plan.check()).ok();
+    }
+
+    #[test]
+    fn no_bytes_make_decoding_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        black_box((Pack::decode(&bytes), State::decode(&bytes), Applied::decode(&bytes))).0.ok();
+        black_box((Plan::decode(&bytes), Command::decode(&bytes))).0.ok();
+        black_box(CommandResult::decode(&bytes)).ok();
+    }
+
+    // Bytes near to a message reach further into the reader than noise does.
+    #[test]
+    fn no_damage_to_a_message_makes_decoding_panic(
+        pack in any_pack(),
+        plan in any_plan(),
+        damage in proptest::collection::vec(any::<(proptest::sample::Index, u8)>(), 1..6),
+        cut: proptest::sample::Index,
+    ) {
+        let mut bytes = std::vec![0; Plan::BYTES_MAX];
+        for pass in 0..2 {
+            let len = if pass == 0 { pack.write(&mut bytes) } else { plan.write(&mut bytes) };
+            let message = &mut bytes[..len.unwrap()];
+            for (at, byte) in &damage {
+                message[at.index(message.len())] = *byte;
+            }
+            let cut = cut.index(message.len());
+            black_box((Pack::decode(message), Plan::decode(message))).0.ok();
+            black_box((Pack::decode(&message[..cut]), Plan::decode(&message[..cut]))).0.ok();
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! `check`, `import`, `export`: the configuration and the site book, from the terminal.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::say;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::document::Mistake;
+use crate::site_book::{self, SiteBook};
+use crate::store::Store;
+use crate::store::journal::{NewAudit, SiteBookRow};
+
+/// Checks a configuration file and, if given, a site book; tells all mistakes of both.
+pub(super) fn check(config: &Path, book: Option<&Path>) -> Result<()> {
+    let configured = Config::load(config).map(|_| say(format!("{}: right", config.display())));
+    let described = book.map(|path| {
+        let (_, book) = read(path)?;
+        let (meters, areas) = (book.site.meters.len(), book.site.areas.len());
+        say(format!("{}: right; {meters} meters, {areas} areas", path.display()));
+        anyhow::Ok(())
+    });
+    match (configured, described) {
+        (Err(error), Some(Err(other))) => bail!("{error}\nerror: {other}"),
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), Some(described)) => described,
+        (Ok(()), None) => Ok(()),
+    }
+}
+
+/// Takes a site book into the journal as its newest version.
+pub(super) fn import(
+    config: &Path,
+    path: &Path,
+    author: &str,
+    note: &str,
+    clock: &Clock,
+) -> Result<()> {
+    let config = Config::load(config)?;
+    let (text, book) = read(path)?;
+    let store = Store::open(&config.data_dir)?;
+    let version = put(&store, &text, author, note, clock.now())?;
+    let (meters, nodes) = (book.site.meters.len(), book.nodes.len());
+    say(format!("site book of `{}` is version {version}: {meters} meters on {nodes} nodes", book.site.id));
+    say("a running gateway takes it up within a minute");
+    Ok(())
+}
+
+/// Writes a checked site book into the journal, with its entry in the audit log.
+pub(crate) fn put(store: &Store, text: &str, author: &str, note: &str, now: i64) -> Result<i64> {
+    let version = store.journal().commit(|journal| {
+        let version = journal.add_site_book(&SiteBookRow {
+            version: 0,
+            made: now,
+            author: author.to_owned(),
+            note: note.to_owned(),
+            text: text.to_owned(),
+        })?;
+        journal.append_audit(&NewAudit {
+            at: now,
+            author: author.to_owned(),
+            action: "put_site_book".to_owned(),
+            subject: format!("site_book/{version}"),
+            details: serde_json::json!({ "note": note }).to_string(),
+        })?;
+        Ok(version)
+    })?;
+    Ok(version)
+}
+
+/// Prints the newest site book as it was taken in.
+pub(super) fn export(config: &Path) -> Result<()> {
+    let config = Config::load(config)?;
+    let store = Store::open(&config.data_dir)?;
+    let newest = store.journal().view(|journal| journal.site_book())?;
+    let newest = newest.context("there is no site book yet; `gengfu import` takes one in")?;
+    say(newest.text.trim_end());
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<(String, SiteBook)> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read site book `{}`", path.display()))?;
+    match site_book::parse(&text) {
+        Ok(book) => Ok((text, book)),
+        Err(mistakes) => bail!(
+            "site book `{}` has {} mistake(s):\n{}",
+            path.display(),
+            mistakes.len(),
+            mistakes.iter().map(|it: &Mistake| format!("  {it}")).collect::<Vec<_>>().join("\n")
+        ),
+    }
+}

@@ -1,0 +1,152 @@
+//! `simulate` and `node`: meters and what reads them, as processes of their own.
+
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use simulator::{BusAddress, BusKind, Campus, Now, demo};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use wire::Name;
+use wire::modbus::Parity;
+
+use super::{asked_to_end, runtime, say};
+use crate::clock::Clock;
+use crate::config::{Login, Secret};
+use crate::node::{self, BusConfig, NodeConfig};
+
+/// Answers Modbus like the meters of the demo campus until it is asked to end.
+pub(super) fn simulate(
+    office: SocketAddr,
+    campus: SocketAddr,
+    control: SocketAddr,
+    clock: Clock,
+) -> Result<()> {
+    runtime()?.block_on(async {
+        let meters = Arc::new(Campus::load(&simulator::demo_campus())?);
+        let now: Now = Arc::new(move || clock.now());
+        let (stop, shutdown) = watch::channel(false);
+
+        let office = bus(demo::OFFICE_BUS, BusKind::RtuOverTcp, office).await?;
+        let campus = bus(demo::CAMPUS_BUS, BusKind::ModbusTcp, campus).await?;
+        let control = TcpListener::bind(control)
+            .await
+            .with_context(|| format!("cannot take orders on {control}"))?;
+        say(format!("office {}", office.listener.local_addr()?));
+        say(format!("campus {}", campus.listener.local_addr()?));
+        say(format!("control {}", control.local_addr()?));
+
+        let orders = simulator::control::listen(
+            Arc::clone(&meters),
+            control,
+            Arc::clone(&now),
+            shutdown.clone(),
+        );
+        let answers = simulator::serve(meters, vec![office, campus], now, shutdown);
+        let end = async {
+            asked_to_end().await?;
+            stop.send_replace(true);
+            anyhow::Ok(())
+        };
+        let ((), (), ended) = tokio::join!(orders, answers, end);
+        ended
+    })
+}
+
+async fn bus(name: &str, kind: BusKind, address: SocketAddr) -> Result<BusAddress> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot answer for bus `{name}` on {address}"))?;
+    Ok(BusAddress { bus: name.parse()?, kind, listener })
+}
+
+/// What a node needs to know before it has its plan.
+#[derive(Debug, Args)]
+pub(super) struct NodeArguments {
+    /// The site, as in the site book.
+    #[arg(long)]
+    site: Name,
+    /// The node, as in the site book.
+    #[arg(long)]
+    id: Name,
+    /// Its bus: `rtu-over-tcp:10.0.4.12:4001`, `modbus-tcp:10.0.4.13:502`,
+    /// `serial:/dev/ttyUSB0` or `serial:/dev/ttyUSB0:19200:even`.
+    #[arg(long)]
+    bus: BusArgument,
+    /// Where its readings go: the gateway's own MQTT listener or a broker.
+    #[arg(long)]
+    broker: SocketAddr,
+    /// User name at the broker.
+    #[arg(long, requires = "password_file")]
+    user: Option<String>,
+    /// File that holds the password at the broker.
+    #[arg(long, requires = "user")]
+    password_file: Option<std::path::PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+struct BusArgument(BusConfig);
+
+impl FromStr for BusArgument {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (kind, rest) = text.split_once(':').context("begins with its kind and a colon")?;
+        let bus = match kind {
+            "rtu-over-tcp" => BusConfig::RtuOverTcp(rest.parse().context("an address and a port")?),
+            "modbus-tcp" => BusConfig::ModbusTcp(rest.parse().context("an address and a port")?),
+            "serial" => serial(rest)?,
+            _ => bail!("`{kind}` is not `rtu-over-tcp`, `modbus-tcp` or `serial`"),
+        };
+        Ok(Self(bus))
+    }
+}
+
+/// A device, and where it differs from 9600 baud without parity.
+fn serial(text: &str) -> Result<BusConfig> {
+    let mut parts = text.split(':');
+    let path = parts.next().unwrap_or_default().to_owned();
+    let baud = parts.next().map_or(Ok(9_600), str::parse).context("baud is a whole number")?;
+    let parity = match parts.next() {
+        None | Some("none") => Parity::None,
+        Some("even") => Parity::Even,
+        Some("odd") => Parity::Odd,
+        Some(other) => bail!("parity `{other}` is not `none`, `even` or `odd`"),
+    };
+    Ok(BusConfig::Serial { path, baud, parity, stop_bits: 1 })
+}
+
+/// Reads the meters of one bus until it is asked to end.
+pub(super) fn node(arguments: NodeArguments, clock: Clock) -> Result<()> {
+    let login = match (arguments.user, arguments.password_file) {
+        (Some(user), Some(file)) => {
+            let text = std::fs::read_to_string(&file)
+                .with_context(|| format!("cannot read `{}`", file.display()))?;
+            let password = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
+            Some(Login { user, password })
+        }
+        _ => None,
+    };
+    let config = NodeConfig {
+        site: arguments.site,
+        node: arguments.id,
+        broker: arguments.broker,
+        login,
+        bus: arguments.bus.0,
+    };
+    super::house::log_to_terminal();
+    runtime()?.block_on(async {
+        let (stop, shutdown) = watch::channel(false);
+        let reading = node::run(config, clock, shutdown);
+        let end = async {
+            asked_to_end().await?;
+            stop.send_replace(true);
+            anyhow::Ok(())
+        };
+        let (read, ended) = tokio::join!(reading, end);
+        read?;
+        ended
+    })
+}

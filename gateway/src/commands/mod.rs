@@ -1,0 +1,192 @@
+//! The commands of the one binary: what each takes, and what it prints.
+//!
+//! Exit codes: 0 done, 1 it went wrong (the last line says why and what to do next),
+//! 2 the arguments are not understood.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+
+mod book;
+mod field;
+mod house;
+mod month;
+
+/// 更夫 Gengfu: walks a building's meters and calls out waste.
+#[derive(Debug, Parser)]
+#[command(name = "gengfu", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Live at another time: START_MS@ANCHOR_MSxSPEED. For tests and demonstrations.
+    #[arg(long, global = true, hide = true, value_parser = parse_clock)]
+    clock: Option<Clock>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    #[command(after_help = "Example: gengfu run --config /etc/gengfu/gengfu.toml")]
+    Run {
+        /// The configuration file.
+        #[arg(long, default_value = "gengfu.toml")]
+        config: PathBuf,
+    },
+    /// Show a simulated campus that replays real measurements; needs nothing else.
+    #[command(after_help = "Example: gengfu demo --speed 60")]
+    Demo {
+        /// How many seconds of the campus pass in one of ours.
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+        speed: u32,
+        /// Where the page is served.
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+        /// Keep the data in this folder instead of a temporary one.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// How many weeks of history to load first.
+        #[arg(long, default_value_t = 52, value_parser = clap::value_parser!(u32).range(1..=104))]
+        weeks: u32,
+    },
+    /// Answer Modbus like the meters of the demo campus.
+    #[command(after_help = "Example: gengfu simulate --office 127.0.0.1:5020 --campus 127.0.0.1:5021 --control 127.0.0.1:5022")]
+    Simulate {
+        /// The bus of the office: RTU over TCP.
+        #[arg(long, default_value = "127.0.0.1:5020")]
+        office: SocketAddr,
+        /// The bus of the other buildings: Modbus TCP.
+        #[arg(long, default_value = "127.0.0.1:5021")]
+        campus: SocketAddr,
+        /// Where orders are taken: lights on, a silent meter, a bad CRC, a delay.
+        #[arg(long, default_value = "127.0.0.1:5022")]
+        control: SocketAddr,
+    },
+    /// Read the meters of one bus and publish what they say.
+    #[command(after_help = "Example: gengfu node --site school --id node-1 --bus serial:/dev/ttyUSB0 --broker 10.0.4.2:1883")]
+    Node(field::NodeArguments),
+    /// Check a configuration file and, if given, a site book.
+    #[command(after_help = "Example: gengfu check gengfu.toml --site-book site.toml")]
+    Check {
+        /// The configuration file.
+        config: PathBuf,
+        /// A site book to check as well.
+        #[arg(long)]
+        site_book: Option<PathBuf>,
+    },
+    /// Take in a site book: buildings, meters, hours, tariffs, people.
+    #[command(after_help = "Example: gengfu import --config gengfu.toml site.toml")]
+    Import {
+        /// The configuration file.
+        #[arg(long, default_value = "gengfu.toml")]
+        config: PathBuf,
+        /// The site book.
+        site_book: PathBuf,
+        /// Who takes it in, for the record.
+        #[arg(long, default_value = "command line")]
+        author: String,
+        /// What changed, for the record.
+        #[arg(long, default_value = "")]
+        note: String,
+    },
+    /// Print the newest site book.
+    #[command(after_help = "Example: gengfu export --config gengfu.toml > site.toml")]
+    Export {
+        /// The configuration file.
+        #[arg(long, default_value = "gengfu.toml")]
+        config: PathBuf,
+    },
+    /// Write a month's consumption as a workbook (XLSX).
+    #[command(after_help = "Example: gengfu report --config gengfu.toml --month 2026-10 --out reports")]
+    Report {
+        /// The configuration file.
+        #[arg(long, default_value = "gengfu.toml")]
+        config: PathBuf,
+        /// The month, as 2026-10.
+        #[arg(long, value_parser = month::parse_month)]
+        month: jiff::civil::Date,
+        /// The folder to write it to.
+        #[arg(long, default_value = ".")]
+        out: PathBuf,
+        /// The language of the workbook.
+        #[arg(long, default_value = "zh", value_parser = ["zh", "en"])]
+        language: String,
+        /// Also mail it to this address; may be given more than once.
+        #[arg(long = "mail-to")]
+        mail_to: Vec<String>,
+    },
+}
+
+/// Runs the command that the arguments name and returns the exit code of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let clock = cli.clock.unwrap_or_else(Clock::system);
+    match carry_out(cli.command, clock) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(command: Command, clock: Clock) -> Result<()> {
+    match command {
+        Command::Run { config } => house::run(&config, clock),
+        Command::Demo { speed, listen, data, weeks } => house::demo(speed, listen, data, weeks),
+        Command::Simulate { office, campus, control } => {
+            field::simulate(office, campus, control, clock)
+        }
+        Command::Node(arguments) => field::node(arguments, clock),
+        Command::Check { config, site_book } => book::check(&config, site_book.as_deref()),
+        Command::Import { config, site_book, author, note } => {
+            book::import(&config, &site_book, &author, &note, &clock)
+        }
+        Command::Export { config } => book::export(&config),
+        Command::Report { config, month, out, language, mail_to } => {
+            month::report(&config, month, &out, &language, &mail_to, clock)
+        }
+    }
+}
+
+/// Prints a line for the person at the terminal, or for the script that started us.
+#[expect(clippy::print_stdout, reason = "this is where commands print")]
+fn say(line: impl std::fmt::Display) {
+    println!("{line}");
+}
+
+#[expect(clippy::print_stderr, reason = "this is where commands complain")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("error: {error:#}");
+}
+
+/// A runtime for commands that talk to the network.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start")
+}
+
+/// Returns once the process is asked to end, by Ctrl-C or by its supervisor.
+async fn asked_to_end() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn parse_clock(text: &str) -> Result<Clock, String> {
+    let read = || {
+        let (start, rest) = text.split_once('@')?;
+        let (anchor, speed) = rest.split_once('x')?;
+        Some(Clock::anchored(start.parse().ok()?, anchor.parse().ok()?, speed.parse().ok()?))
+    };
+    read().ok_or_else(|| "expected START_MS@ANCHOR_MSxSPEED".to_owned())
+}

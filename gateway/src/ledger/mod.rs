@@ -1,0 +1,101 @@
+//! Readings → what people ask for: a day, a year, a month, how the site does now.
+//!
+//! In: the store's readings and decisions, the site book. Out: consumption, typical days
+//! and figures, all of them worked out by `analysis`; here they are only fetched, put
+//! together and remembered.
+//!
+//! All methods may block; callers are on a thread where that is fine.
+//!
+//! Not here: what a page or a sheet looks like, what time it is.
+
+mod intervals;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use analysis::calendar::HolidayCalendar;
+use analysis::interval::{IntervalAmount, Span};
+use analysis::site::{Meter, Site};
+
+use crate::site_book::{self, SiteBook};
+use crate::store::{Store, StoreError};
+use intervals::Intervals;
+
+/// Consumption and figures of a site. Cheap to clone; all clones share what they remember.
+#[derive(Clone)]
+pub struct Ledger(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    calendar: HolidayCalendar,
+    intervals: Intervals,
+    book: RwLock<Option<Book>>,
+}
+
+/// A site book and its version.
+#[derive(Clone)]
+pub struct Book {
+    /// Its version in the journal.
+    pub version: i64,
+    /// The book.
+    pub book: Arc<SiteBook>,
+    site: Arc<Site>,
+}
+
+impl Ledger {
+    /// Returns a ledger over a store; the site book is taken up by [`Ledger::reload`].
+    #[must_use]
+    pub fn new(store: &Store) -> Self {
+        Self(Arc::new(Inner {
+            store: store.clone(),
+            calendar: HolidayCalendar::china(),
+            intervals: Intervals::new(store.clone()),
+            book: RwLock::default(),
+        }))
+    }
+
+    /// Takes up the newest site book of the journal; returns whether it is another one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the journal cannot be read. A book that an older program took in
+    /// and this one refuses is left where it is, and the one before stays in use.
+    pub fn reload(&self) -> Result<bool, StoreError> {
+        let newest = self.0.store.journal().view(|journal| journal.site_book())?;
+        let Some(newest) = newest else { return Ok(false) };
+        if self.book().is_some_and(|book| book.version == newest.version) {
+            return Ok(false);
+        }
+        let Ok(book) = site_book::parse(&newest.text) else { return Ok(false) };
+        let site = Arc::new(book.site.clone());
+        let book = Book { version: newest.version, book: Arc::new(book), site };
+        *self.0.book.write().unwrap_or_else(PoisonError::into_inner) = Some(book);
+        Ok(true)
+    }
+
+    /// Returns the site book in use, if there is one.
+    #[must_use]
+    pub fn book(&self) -> Option<Book> {
+        self.0.book.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the site that the site book describes, if there is one.
+    #[must_use]
+    pub fn site(&self) -> Option<Arc<Site>> {
+        self.book().map(|book| book.site)
+    }
+
+    /// Returns the calendar of holidays and make-up working days.
+    #[must_use]
+    pub fn calendar(&self) -> &HolidayCalendar {
+        &self.0.calendar
+    }
+
+    /// Returns what went through a meter in each quarter hour of a span.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if readings cannot be read.
+    pub fn intervals(&self, meter: &Meter, span: Span) -> Result<Vec<IntervalAmount>, StoreError> {
+        self.0.intervals.of(meter, span)
+    }
+}

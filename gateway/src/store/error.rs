@@ -1,0 +1,113 @@
+//! What can go wrong in the store, told apart by what a caller would do differently.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was written. Keep what you have, try again when there is room.
+    #[error("cannot {during}: the disk is full")]
+    DiskFull {
+        /// What was attempted.
+        during: &'static str,
+        /// SQLite's or the system's words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// What was read is not what was written: restore a backup. Rows that are intact
+    /// can still be read.
+    #[error("cannot {during}: the store is damaged: {what}")]
+    Corrupt {
+        /// What was attempted.
+        during: &'static str,
+        /// Which file, row or block, and what about it.
+        what: String,
+    },
+    /// Another process writes to this folder; two would overwrite each other.
+    #[error("cannot open the store in `{dir}`: another process has it open")]
+    InUse {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The folder was written by a newer program. Going back is not possible.
+    #[error("cannot open the store: it has schema {found}, this program knows up to {known}")]
+    Newer {
+        /// The schema version of the file.
+        found: i64,
+        /// The newest schema version of this program.
+        known: i64,
+    },
+    /// Anything else: a missing right, a failing disk, a mistake of ours.
+    #[error("cannot {during}")]
+    Other {
+        /// What was attempted.
+        during: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    /// Returns whether trying again later, without anybody repairing anything but the
+    /// room on the disk, can succeed.
+    #[must_use]
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::DiskFull { .. })
+    }
+
+    pub(super) fn other(
+        during: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Other { during, source: source.into() }
+    }
+
+    pub(super) fn corrupt(during: &'static str, what: impl Into<String>) -> Self {
+        Self::Corrupt { during, what: what.into() }
+    }
+
+    fn from_sqlite(during: &'static str, error: rusqlite::Error) -> Self {
+        let Some(failure) = error.sqlite_error().copied() else {
+            // The statement ran, but a column did not hold what we once put there.
+            return Self::Corrupt { during, what: error.to_string() };
+        };
+        // The shared-memory file of the WAL cannot grow: SQLite calls that an I/O error.
+        const SHM_SIZE: i32 = rusqlite::ffi::SQLITE_IOERR_SHMSIZE;
+        if failure.code == ErrorCode::DiskFull || failure.extended_code == SHM_SIZE {
+            return Self::DiskFull { during, source: error.into() };
+        }
+        if matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) {
+            return Self::Corrupt { during, what: error.to_string() };
+        }
+        Self::Other { during, source: error.into() }
+    }
+
+    fn from_io(during: &'static str, error: std::io::Error) -> Self {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+            return Self::DiskFull { during, source: error.into() };
+        }
+        Self::Other { during, source: error.into() }
+    }
+}
+
+/// Adds to an error of a lower layer what was attempted.
+pub(super) trait During<T> {
+    /// `what` completes "cannot …": a verb and its object.
+    fn during(self, what: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> During<T> for Result<T, rusqlite::Error> {
+    fn during(self, what: &'static str) -> Result<T, StoreError> {
+        self.map_err(|error| StoreError::from_sqlite(what, error))
+    }
+}
+
+impl<T> During<T> for std::io::Result<T> {
+    fn during(self, what: &'static str) -> Result<T, StoreError> {
+        self.map_err(|error| StoreError::from_io(what, error))
+    }
+}

@@ -1,0 +1,167 @@
+//! Expected, received, late and lost packs, from sequence numbers.
+//!
+//! A node numbers the packs of each meter from 0 at every boot, failed polls included.
+//! So a number that never came is a pack that was lost, and it is known in which span:
+//! between its neighbours. Pure.
+
+use std::collections::BTreeMap;
+
+/// A pack counts as late if it reached the gateway this many seconds after its instant,
+/// or later: a quarter hour, after which the interval it belongs to was already shown.
+pub const LATE_AFTER_S: i64 = 900;
+
+/// The number of the first pack of a meter after a boot.
+const FIRST_SEQ: i64 = 0;
+
+/// How complete a span of one meter is. `expected = received + lost`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packs that the node made, as far as the sequence tells.
+    pub expected: u64,
+    /// Packs that are stored, each counted once.
+    pub received: u64,
+    /// Of the received, those that came [`LATE_AFTER_S`] or more after their instant.
+    pub late: u64,
+    /// Packs missing from the sequence.
+    pub lost: u64,
+    /// Arrivals of packs that were stored already.
+    pub duplicate: u64,
+}
+
+/// What counting needs of a stored pack.
+#[derive(Clone, Debug)]
+pub(super) struct Counted {
+    pub(super) node: String,
+    pub(super) boot: i64,
+    pub(super) seq: i64,
+    pub(super) instant: i64,
+    pub(super) received: i64,
+    pub(super) arrivals: i64,
+}
+
+/// Counts within `[from, to)`. `packs` are those of the span in any order, with the
+/// neighbours on both sides, so that a gap across an end is seen from both spans.
+///
+/// A gap's missing packs are taken to lie evenly between its neighbours. So each of
+/// them falls into one span only, and the days of a month add up to the month.
+pub(super) fn count(mut packs: Vec<Counted>, from: i64, to: i64) -> Counts {
+    let mut counts = Counts::default();
+    let within = |instant: i64| from <= instant && instant < to;
+    for pack in packs.iter().filter(|pack| within(pack.instant)) {
+        counts.received += 1;
+        counts.duplicate += (pack.arrivals - 1).unsigned_abs();
+        if LATE_AFTER_S <= pack.received - pack.instant {
+            counts.late += 1;
+        }
+    }
+    // A boot's number says nothing about its place in time.
+    let mut first_instants: BTreeMap<(String, i64), i64> = BTreeMap::new();
+    for pack in &packs {
+        let first = first_instants.entry((pack.node.clone(), pack.boot)).or_insert(pack.instant);
+        *first = (*first).min(pack.instant);
+    }
+    packs.sort_by_cached_key(|pack| {
+        let first = first_instants.get(&(pack.node.clone(), pack.boot)).copied();
+        (pack.node.clone(), first, pack.boot, pack.seq, pack.instant)
+    });
+    for (before, after) in packs.iter().zip(packs.iter().skip(1)) {
+        if before.node != after.node {
+            continue;
+        }
+        let missing = if before.boot == after.boot {
+            after.seq - before.seq - 1
+        } else {
+            // What the earlier boot made after `before` nobody can know.
+            after.seq - FIRST_SEQ
+        };
+        counts.lost += lost_within(before.instant, after.instant, missing, from, to);
+    }
+    counts.expected = counts.received + counts.lost;
+    counts
+}
+
+/// Returns how many of `missing` packs, evenly between two instants, lie in `[from, to)`.
+fn lost_within(before: i64, after: i64, missing: i64, from: i64, to: i64) -> u64 {
+    if missing <= 0 {
+        return 0;
+    }
+    // The k-th (from 1) lies at before + k * span / (missing + 1), rounded down. Those
+    // before a limit are counted in closed form: a gap may be of millions.
+    let span = i128::from(after) - i128::from(before);
+    let parts = i128::from(missing) + 1;
+    let below = |limit: i64| -> i128 {
+        let room = i128::from(limit) - i128::from(before);
+        if span <= 0 {
+            // A clock that was set back between the two: all at the later one's instant.
+            return if i128::from(limit) > i128::from(after) { i128::from(missing) } else { 0 };
+        }
+        // floor(k * span / parts) < room  ⇔  k * span < room * parts
+        let whole = room * parts;
+        if whole <= 0 { 0 } else { ((whole - 1) / span).min(i128::from(missing)) }
+    };
+    u64::try_from(below(to) - below(from)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(boot: i64, seq: i64, instant: i64) -> Counted {
+        let node = String::from("node-a");
+        Counted { node, boot, seq, instant, received: instant + 1, arrivals: 1 }
+    }
+
+    #[test]
+    fn a_missing_number_is_a_lost_pack() {
+        let packs = vec![pack(1, 0, 0), pack(1, 1, 60), pack(1, 4, 240)];
+
+        let counts = count(packs, 0, 86_400);
+
+        assert_eq!(counts, Counts { expected: 5, received: 3, lost: 2, ..Counts::default() });
+    }
+
+    #[test]
+    fn a_gap_over_midnight_is_split_and_adds_up() {
+        let packs = vec![pack(1, 0, 0), pack(1, 10, 1_000)];
+
+        let lost = |from, to| count(packs.clone(), from, to).lost;
+
+        assert_eq!((lost(0, 450), lost(450, 2_000), lost(0, 2_000)), (4, 5, 9));
+        assert_eq!((0..1_001).map(|second| lost(second, second + 1)).sum::<u64>(), 9);
+    }
+
+    #[test]
+    fn a_restart_loses_what_was_numbered_before_its_first_arrival() {
+        let packs = vec![pack(1, 7, 0), pack(2, 2, 100), pack(2, 3, 160)];
+
+        assert_eq!(count(packs, 0, 1_000).lost, 2);
+    }
+
+    #[test]
+    fn boots_follow_each_other_in_time_and_not_by_number() {
+        let packs = vec![pack(9, 0, 0), pack(9, 1, 60), pack(4, 0, 120), pack(4, 1, 180)];
+
+        assert_eq!(count(packs, 0, 1_000).lost, 0);
+    }
+
+    #[test]
+    fn the_first_pack_ever_says_nothing_about_earlier_ones() {
+        assert_eq!(count(vec![pack(9, 5_000, 0)], 0, 1_000).lost, 0);
+    }
+
+    #[test]
+    fn late_and_duplicate_packs_are_counted_once_each() {
+        let late = Counted { received: 900, arrivals: 3, ..pack(1, 0, 0) };
+
+        let counts = count(vec![late, pack(1, 1, 60)], 0, 1_000);
+
+        assert_eq!((counts.received, counts.late, counts.duplicate), (2, 1, 2));
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_no_negative_count() {
+        let packs = vec![pack(1, 0, 1_000), pack(1, 3, 400)];
+
+        assert_eq!((count(packs.clone(), 0, 2_000).lost, count(packs, 0, 401).lost), (2, 2));
+    }
+}

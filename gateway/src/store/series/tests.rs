@@ -1,0 +1,343 @@
+use proptest::prelude::*;
+use tempfile::TempDir;
+use wire::message::{Clock, Pack};
+use wire::{Absence, List, Name, Quantity, Reading, Value};
+
+use super::quarantine::{BYTES_MAX, PAYLOAD_BYTES_MAX, ROWS_MAX};
+use super::*;
+use crate::store::Store;
+
+/// 2025-10-09T16:00:00Z, a midnight in Shanghai.
+const START: i64 = 1_760_025_600;
+const QUARTER_HOUR: i64 = 900;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn energy(value: i64) -> Reading {
+    Reading { quantity: Quantity::ActiveEnergyImport, value: Value::Measured(value) }
+}
+
+fn absent(reason: Absence) -> Reading {
+    Reading { quantity: Quantity::ActiveEnergyImport, value: Value::Absent(reason) }
+}
+
+fn arrival(meter: &str, boot: u32, seq: u32, instant: i64, readings: &[Reading]) -> Arrival {
+    let readings = List::from_slice(readings).unwrap();
+    let pack = Pack { meter: name(meter), instant, boot, seq, clock: Clock::Synced, readings };
+    Arrival { node: name("node-office"), received: instant + 2, pack }
+}
+
+/// A meter's packs at a quarter hour, 1 kWh apart.
+fn quarter_hours(meter: &str, count: u32) -> Vec<Arrival> {
+    (0..count)
+        .map(|seq| {
+            let instant = START + i64::from(seq) * QUARTER_HOUR;
+            let power = Reading { quantity: Quantity::ActivePower, value: Value::Measured(-5) };
+            arrival(meter, 1, seq, instant, &[energy(i64::from(seq) * 1_000_000), power])
+        })
+        .collect()
+}
+
+fn open() -> (TempDir, Store) {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+#[test]
+fn what_was_recorded_is_read_back_also_after_a_restart() {
+    let (dir, store) = open();
+    let sent = quarter_hours("light-2f-east", 10);
+
+    let recorded = store.series().record(&sent).unwrap();
+
+    assert_eq!(recorded, Recorded { new: 10, duplicate: 0, quarantined: 0 });
+    let read = |store: &Store| store.series().packs(&name("light-2f-east"), START, i64::MAX);
+    assert_eq!(read(&store).unwrap(), sent);
+    drop(store);
+    assert_eq!(read(&Store::open(dir.path()).unwrap()).unwrap(), sent);
+}
+
+#[test]
+fn the_same_pack_twice_is_one_row_and_counted() {
+    let (_dir, store) = open();
+    let sent = quarter_hours("office-main", 4);
+    store.series().record(&sent).unwrap();
+
+    let again = store.series().record(&sent[1..3]).unwrap();
+
+    assert_eq!((again.new, again.duplicate), (0, 2));
+    assert_eq!(store.series().packs(&name("office-main"), START, i64::MAX).unwrap(), sent);
+    let counts = store.series().counts(&name("office-main"), START, i64::MAX).unwrap();
+    assert_eq!((counts.received, counts.duplicate), (4, 2));
+}
+
+#[test]
+fn a_pack_twice_in_one_batch_is_one_row() {
+    let (_dir, store) = open();
+    let sent = quarter_hours("office-main", 1)[0];
+
+    let recorded = store.series().record(&[sent, sent]).unwrap();
+
+    assert_eq!((recorded.new, recorded.duplicate), (1, 1));
+    assert_eq!(store.series().last_all().unwrap(), [sent]);
+}
+
+#[test]
+fn of_two_packs_of_one_instant_the_later_boot_and_number_is_seen() {
+    let older = arrival("office-main", 3, 900, START, &[energy(1)]);
+    let newer_seq = arrival("office-main", 3, 901, START, &[energy(2)]);
+    let newer_boot = arrival("office-main", 4, 0, START, &[energy(3)]);
+    let mut order = vec![older, newer_seq, newer_boot];
+
+    for _ in 0..order.len() {
+        order.rotate_left(1);
+        let (_dir, store) = open();
+        store.series().record(&order).unwrap();
+
+        assert_eq!(store.series().last(&name("office-main")).unwrap(), Some(newer_boot));
+        let counts = store.series().counts(&name("office-main"), START, START + 1).unwrap();
+        assert_eq!(counts.received, 3, "the others are kept");
+    }
+}
+
+#[test]
+fn a_counter_comes_with_its_neighbours_on_both_sides() {
+    let (_dir, store) = open();
+    store.series().record(&quarter_hours("office-main", 10)).unwrap();
+
+    let counter = |from, to| {
+        let quantity = Quantity::ActiveEnergyImport;
+        store.series().counter(&name("office-main"), quantity, START + from, START + to).unwrap()
+    };
+
+    let expected: Vec<(i64, i64)> =
+        (2_i64..=5).map(|n| (START + n * QUARTER_HOUR, n * 1_000_000)).collect();
+    assert_eq!(counter(3 * QUARTER_HOUR, 5 * QUARTER_HOUR), expected);
+    assert_eq!(counter(-500, -400), [(START, 0)]);
+    assert_eq!(counter(90_000, 91_000), [(START + 9 * QUARTER_HOUR, 9_000_000)]);
+}
+
+#[test]
+fn absent_values_are_no_counter_readings_and_no_neighbours() {
+    let (_dir, store) = open();
+    let sent = [
+        arrival("office-main", 1, 0, START, &[energy(10)]),
+        arrival("office-main", 1, 1, START + 900, &[absent(Absence::Timeout)]),
+        arrival("office-main", 1, 2, START + 1_800, &[energy(30)]),
+        arrival("office-main", 1, 3, START + 2_700, &[]),
+        arrival("office-main", 1, 4, START + 3_600, &[energy(50)]),
+    ];
+    store.series().record(&sent).unwrap();
+
+    let quantity = Quantity::ActiveEnergyImport;
+    let counter =
+        store.series().counter(&name("office-main"), quantity, START + 1_000, START + 2_000);
+
+    let expected = [(START, 10), (START + 1_800, 30), (START + 3_600, 50)];
+    assert_eq!(counter.unwrap(), expected);
+    assert_eq!(store.series().packs(&name("office-main"), START, i64::MAX).unwrap(), sent);
+}
+
+#[test]
+fn every_value_and_every_reason_comes_back() {
+    let (_dir, store) = open();
+    let mut readings = vec![
+        Reading { quantity: Quantity::ActivePower, value: Value::Measured(i64::MIN) },
+        Reading { quantity: Quantity::ActiveEnergyImport, value: Value::Measured(i64::MAX) },
+    ];
+    for (reason, quantity) in Absence::ALL.into_iter().zip(&Quantity::ALL[3..]) {
+        readings.push(Reading { quantity: *quantity, value: Value::Absent(reason) });
+    }
+    let mut sent = arrival("office-main", u32::MAX, u32::MAX, START, &readings);
+    sent.pack.clock = Clock::Estimated;
+
+    store.series().record(&[sent]).unwrap();
+
+    assert_eq!(store.series().last_all().unwrap(), [sent]);
+}
+
+#[test]
+fn the_last_of_every_meter_comes_in_order_of_name() {
+    let (_dir, store) = open();
+    let mut batch = quarter_hours("teaching-gas", 3);
+    batch.extend(quarter_hours("canteen-water", 5));
+    store.series().record(&batch).unwrap();
+
+    let last = store.series().last_all().unwrap();
+
+    assert_eq!(last, [batch[7], batch[2]]);
+    assert_eq!(store.series().last(&name("nobody")).unwrap(), None);
+}
+
+#[test]
+fn a_gap_in_the_numbers_is_lost_and_a_day_late_is_late() {
+    let (_dir, store) = open();
+    let mut sent = quarter_hours("office-main", 96);
+    sent.drain(40..44);
+    sent[0].received = sent[0].pack.instant + LATE_AFTER_S;
+    store.series().record(&sent).unwrap();
+
+    let counts = store.series().counts(&name("office-main"), START, START + 86_400).unwrap();
+
+    let expected = Counts { expected: 96, received: 92, late: 1, lost: 4, duplicate: 0 };
+    assert_eq!(counts, expected);
+}
+
+#[test]
+fn a_gap_over_midnight_is_counted_once() {
+    let (_dir, store) = open();
+    let mut sent = quarter_hours("office-main", 192);
+    sent.drain(90..100);
+    store.series().record(&sent).unwrap();
+
+    let lost = |from: i64, to: i64| {
+        store.series().counts(&name("office-main"), START + from, START + to).unwrap().lost
+    };
+
+    assert_eq!((lost(0, 86_400), lost(86_400, 172_800)), (6, 4));
+}
+
+#[test]
+fn changes_since_a_mark_are_the_packs_recorded_after_it() {
+    let (_dir, store) = open();
+    store.series().record(&quarter_hours("office-main", 4)).unwrap();
+    let before = store.series().changes_since(Mark::default()).unwrap();
+
+    let mut batch = quarter_hours("office-main", 6);
+    batch.extend(quarter_hours("canteen-water", 1));
+    store.series().record(&batch).unwrap();
+    let after = store.series().changes_since(before.mark).unwrap();
+
+    assert_eq!(before.spans.len(), 1);
+    let span = |changes: &Changes, at: usize| {
+        let span = changes.spans[at];
+        (span.meter, span.first <= START + 3_600, START + 4_500 <= span.last)
+    };
+    assert_eq!(after.spans.len(), 2);
+    assert_eq!(span(&after, 0).0, name("canteen-water"));
+    assert_eq!(span(&after, 1), (name("office-main"), true, true));
+    let none = store.series().changes_since(after.mark).unwrap();
+    assert_eq!(none, Changes { mark: after.mark, spans: Vec::new() });
+}
+
+#[test]
+fn what_was_known_already_is_no_change() {
+    let (_dir, store) = open();
+    store.series().record(&quarter_hours("office-main", 4)).unwrap();
+    let mark = store.series().changes_since(Mark::default()).unwrap().mark;
+
+    store.series().record(&quarter_hours("office-main", 4)).unwrap();
+
+    assert_eq!(store.series().changes_since(mark).unwrap().spans, []);
+}
+
+fn unreadable(payload: Vec<u8>) -> Unreadable {
+    Unreadable {
+        topic: String::from("gengfu/v1/demo-campus/node-office/readings"),
+        payload,
+        reason: String::from("not CBOR"),
+        received: START,
+    }
+}
+
+#[test]
+fn the_quarantine_keeps_the_newest_rows_and_counts_the_others() {
+    let (_dir, store) = open();
+    let rows = u8::MAX;
+    let batch: Vec<Unreadable> = (0..rows).map(|n| unreadable(vec![n; 1])).collect();
+    let rounds = ROWS_MAX / i64::from(rows) + 1;
+    for _ in 0..rounds {
+        store.series().record_with_unreadable(&[], &batch).unwrap();
+    }
+
+    let quarantine = store.series().quarantine(2).unwrap();
+
+    let put = rounds * i64::from(rows);
+    assert_eq!(quarantine.rows, ROWS_MAX.unsigned_abs());
+    assert_eq!(quarantine.dropped, (put - ROWS_MAX).unsigned_abs());
+    let newest: Vec<&Unreadable> = quarantine.newest.iter().map(|row| &row.unreadable).collect();
+    assert_eq!(newest, [&batch[254], &batch[253]].map(|row| row));
+}
+
+#[test]
+fn the_quarantine_is_bounded_in_bytes_and_cuts_a_huge_payload() {
+    let (_dir, store) = open();
+    let huge = unreadable(vec![7; 10 * 1024 * 1024]);
+    let rows = usize::try_from(BYTES_MAX).unwrap() / PAYLOAD_BYTES_MAX + 5;
+    for _ in 0..rows {
+        store.series().record_with_unreadable(&[], std::slice::from_ref(&huge)).unwrap();
+    }
+
+    let quarantine = store.series().quarantine(1).unwrap();
+
+    assert_eq!((quarantine.bytes, quarantine.dropped), (BYTES_MAX.unsigned_abs(), 5));
+    assert_eq!(quarantine.newest[0].length, 10 * 1024 * 1024);
+    assert_eq!(quarantine.newest[0].unreadable.payload.len(), PAYLOAD_BYTES_MAX);
+}
+
+type Seen = (Vec<Arrival>, Vec<(i64, i64)>, Counts);
+
+/// Everything a reader can see.
+fn everything(store: &Store, meters: &[&str]) -> Vec<Seen> {
+    let series = store.series();
+    let (from, to) = (START + 3 * QUARTER_HOUR, START + 20 * QUARTER_HOUR);
+    meters
+        .iter()
+        .map(|meter| {
+            let meter = name(meter);
+            let counts = series.counts(&meter, from, to).unwrap();
+            (
+                series.packs(&meter, i64::MIN, i64::MAX).unwrap(),
+                series.counter(&meter, Quantity::ActiveEnergyImport, from, to).unwrap(),
+                // How often a pack came again does depend on how often it was sent.
+                Counts { duplicate: 0, ..counts },
+            )
+        })
+        .collect()
+}
+
+fn any_arrival() -> impl Strategy<Value = Arrival> {
+    (0..2_usize, 0..3_u32, 0..6_u32, 0..30_i64, -2..40_i64, 0..3_i64).prop_map(
+        |(meter, boot, seq, slot, value, node)| {
+            let reading = match value {
+                ..0 => absent(Absence::Garbled),
+                _ => energy(value),
+            };
+            let instant = START + slot * QUARTER_HOUR;
+            let mut made = arrival(["a", "b"][meter], boot, seq, instant, &[reading]);
+            made.node = name(["node-x", "node-y", "node-z"][usize::try_from(node).unwrap()]);
+            made.received = instant + value.abs() * 60;
+            made
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_order_any_repetition_and_any_batches_read_the_same(
+        sent in prop::collection::vec(any_arrival(), 1..60),
+        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..80),
+        cut in 1..9_usize,
+    ) {
+        let (_dir, straight) = open();
+        straight.series().record(&sent).unwrap();
+        let mut shuffled: Vec<Arrival> = picks.iter().map(|pick| *pick.get(&sent)).collect();
+        shuffled.extend(sent.iter().rev());
+
+        let (dir, store) = open();
+        for batch in shuffled.chunks(cut) {
+            store.series().record(batch).unwrap();
+        }
+
+        let expected = everything(&straight, &["a", "b"]);
+        prop_assert_eq!(&everything(&store, &["a", "b"]), &expected);
+        prop_assert_eq!(store.series().last_all().unwrap(), straight.series().last_all().unwrap());
+        drop(store);
+        prop_assert_eq!(&everything(&Store::open(dir.path()).unwrap(), &["a", "b"]), &expected);
+    }
+}

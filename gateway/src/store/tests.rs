@@ -1,0 +1,203 @@
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+use wire::message::{Clock, Pack};
+use wire::{List, Name, Quantity, Reading, Value};
+
+use super::migrate::{Migration, kept_path, migrate, schema_version};
+use super::*;
+
+const START: i64 = 1_760_025_600;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn arrival(meter: &str, seq: u32) -> Arrival {
+    let reading = Reading {
+        quantity: Quantity::ActiveEnergyImport,
+        value: Value::Measured(i64::from(seq) * 1_000),
+    };
+    let instant = START + i64::from(seq) * 60;
+    let readings = List::from_slice(&[reading]).unwrap();
+    let pack = Pack { meter: name(meter), instant, boot: 1, seq, clock: Clock::Synced, readings };
+    Arrival { node: name("node-office"), received: instant, pack }
+}
+
+#[test]
+fn a_full_disk_is_told_apart_and_nothing_is_half_written() {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let limit = |pages: i64| {
+        store.database.writer().pragma_update(None, "max_page_count", pages).unwrap();
+    };
+    limit(100);
+    let mut stored = 0;
+
+    let error = loop {
+        let batch: Vec<Arrival> = (stored..stored + 100).map(|seq| arrival("m", seq)).collect();
+        match store.series().record(&batch) {
+            Ok(_) => stored += 100,
+            Err(error) => break error,
+        }
+    };
+
+    assert!(error.is_disk_full(), "{error:?}");
+    assert_eq!(error.to_string(), "cannot record readings: the disk is full");
+    let count = |store: &Store| store.series().packs(&name("m"), 0, i64::MAX).unwrap().len();
+    assert_eq!(count(&store), usize::try_from(stored).unwrap());
+    limit(100_000);
+    store.series().record(&[arrival("m", stored)]).unwrap();
+    assert_eq!(count(&store), usize::try_from(stored + 1).unwrap());
+}
+
+fn steps(sql: &[&'static str]) -> Vec<Migration> {
+    (1..).zip(sql).map(|(number, &sql)| Migration { number, sql }).collect()
+}
+
+const FIRST: &str = "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1);";
+const SECOND: &str = "ALTER TABLE t ADD COLUMN b INTEGER; UPDATE t SET b = 2;";
+
+#[test]
+fn a_file_of_before_is_migrated_and_the_kept_copy_goes_once_it_is_verified() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("main.db");
+    migrate(&mut database::open_writer(&path).unwrap(), &path, &steps(&[FIRST])).unwrap();
+
+    let mut connection = database::open_writer(&path).unwrap();
+    migrate(&mut connection, &path, &steps(&[FIRST, SECOND])).unwrap();
+
+    let row: (i64, i64) = connection
+        .query_row("SELECT a, b FROM t", (), |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!((row, schema_version(&connection).unwrap()), ((1, 2), 2));
+    assert!(!kept_path(&path).exists());
+}
+
+#[test]
+fn a_step_that_fails_leaves_the_file_as_it_was_and_a_copy_beside_it() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("main.db");
+    let mut connection = database::open_writer(&path).unwrap();
+    migrate(&mut connection, &path, &steps(&[FIRST])).unwrap();
+
+    let broken =
+        steps(&[FIRST, "ALTER TABLE t ADD COLUMN b INTEGER; INSERT INTO nowhere VALUES (1);"]);
+    let error = migrate(&mut connection, &path, &broken).unwrap_err();
+
+    assert_eq!(error.to_string(), "cannot migrate the store");
+    assert_eq!(schema_version(&connection).unwrap(), 1);
+    assert!(connection.prepare("SELECT b FROM t").is_err());
+    let kept = rusqlite::Connection::open(kept_path(&path)).unwrap();
+    assert_eq!(kept.query_row("SELECT a FROM t", (), |row| row.get::<_, i64>(0)).unwrap(), 1);
+    migrate(&mut connection, &path, &steps(&[FIRST, SECOND])).unwrap();
+    assert!(!kept_path(&path).exists());
+}
+
+#[test]
+fn a_file_of_a_newer_program_is_left_alone() {
+    let dir = TempDir::new().unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    let path = dir.path().join(MAIN_FILE);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", 1_000).unwrap();
+    drop(connection);
+
+    let error = Store::open(dir.path()).unwrap_err();
+
+    assert!(matches!(error, StoreError::Newer { found: 1_000, .. }), "{error:?}");
+}
+
+#[test]
+fn a_file_that_is_no_database_is_damaged_and_not_overwritten() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join(MAIN_FILE);
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(&[b'x'; 8_192]).unwrap();
+    drop(file);
+
+    let error = Store::open(dir.path()).unwrap_err();
+
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), [b'x'; 8_192]);
+}
+
+// The power cut. The parent starts this test program again, as a process that records
+// and acknowledges in a loop, and kills it at moments that nobody chose.
+
+const POWER_CUT_DIR: &str = "GENGFU_TEST_POWER_CUT_DIR";
+const BATCH: u32 = 40;
+const METERS: [&str; 3] = ["canteen-water", "light-2f-east", "office-main"];
+
+/// Records batch after batch; prints a batch's number once `record` has returned.
+fn record_and_acknowledge(dir: &Path, rounds: u32) {
+    let store = Store::open(dir).unwrap();
+    let done = store.series().packs(&name(METERS[0]), 0, i64::MAX).unwrap().len();
+    let first = u32::try_from(done).unwrap() / BATCH;
+    for round in first..first.saturating_add(rounds) {
+        let batch: Vec<Arrival> = (round * BATCH..(round + 1) * BATCH)
+            .flat_map(|seq| METERS.map(|meter| arrival(meter, seq)))
+            .collect();
+        store.series().record(&batch).unwrap();
+        store.journal().commit(|tx| tx.set_setting("rounds", &round.to_string())).unwrap();
+        writeln!(std::io::stdout(), "acknowledged {round}").unwrap();
+    }
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how the parent tells this process what it is")]
+fn every_acknowledged_batch_can_be_read() {
+    if let Ok(dir) = std::env::var(POWER_CUT_DIR) {
+        record_and_acknowledge(Path::new(&dir), u32::MAX);
+    }
+    let dir = TempDir::new().unwrap();
+
+    record_and_acknowledge(dir.path(), 3);
+
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.journal().view(|view| view.setting("rounds")).unwrap().as_deref(), Some("2"));
+    check_whole_batches(&store, 2);
+}
+
+/// Everything up to the acknowledged batch is there, whole batches only, none twice.
+fn check_whole_batches(store: &Store, acknowledged: u32) {
+    for meter in METERS {
+        let packs = store.series().packs(&name(meter), 0, i64::MAX).unwrap();
+        let count = u32::try_from(packs.len()).unwrap();
+        assert!(BATCH * (acknowledged + 1) <= count, "{count} packs, acknowledged {acknowledged}");
+        assert_eq!(count % BATCH, 0, "a batch is there whole or not at all");
+        let expected: Vec<Arrival> = (0..count).map(|seq| arrival(meter, seq)).collect();
+        assert!(packs == expected, "what is there is what was sent");
+        let counts = store.series().counts(&name(meter), 0, i64::MAX).unwrap();
+        assert_eq!((counts.received, counts.duplicate, counts.lost), (count.into(), 0, 0));
+    }
+}
+
+#[test]
+fn twenty_power_cuts_lose_nothing_acknowledged() {
+    let dir = TempDir::new().unwrap();
+    let mut acknowledged = 0;
+    for cut in 0..20_usize {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::tests::every_acknowledged_batch_can_be_read", "--nocapture"])
+            .env(POWER_CUT_DIR, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+
+        // Between 1 and 13 acknowledgements, then somewhere in the middle of the next.
+        let mut rounds = lines.filter_map(|line| {
+            line.unwrap().strip_prefix("acknowledged ").map(|round| round.parse::<u32>().unwrap())
+        });
+        let seen = rounds.nth(cut * 5 % 13).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What was said between the last line read and the kill was acknowledged too.
+        acknowledged = rounds.last().unwrap_or(seen);
+        let store = Store::open(dir.path()).unwrap();
+        check_whole_batches(&store, acknowledged);
+    }
+    assert!(20 <= acknowledged);
+}
