@@ -68,9 +68,10 @@ fn send(asset: Asset, request: &HeaderMap) -> Response {
 fn is_known(etag: &str, request: &HeaderMap) -> bool {
     let strong = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     let known = request.get_all(header::IF_NONE_MATCH);
-    known.iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.trim() == "*" || value.split(',').any(|tag| strong(tag) == strong(etag))
-    })
+    known
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.trim() == "*" || value.split(',').any(|tag| strong(tag) == strong(etag)))
 }
 
 /// Returns whether the client takes an encoding: it is named, and not with weight zero.

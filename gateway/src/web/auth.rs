@@ -154,11 +154,7 @@ impl FromRequestParts<WebState> for Editor {
     }
 }
 
-async fn with_role(
-    parts: &mut Parts,
-    web: &WebState,
-    roles: &[Role],
-) -> Result<Person, ApiError> {
+async fn with_role(parts: &mut Parts, web: &WebState, roles: &[Role]) -> Result<Person, ApiError> {
     let Anyone(person) = Anyone::from_request_parts(parts, web).await?;
     let person = person.ok_or(ApiError::LoginNeeded)?;
     if roles.contains(&person.role) { Ok(person) } else { Err(ApiError::Forbidden) }

@@ -155,10 +155,9 @@ impl ApiError {
                 "台账有错误，未保存。请逐条修改。",
                 "The site book has mistakes and was not saved. Correct each of them.",
             ),
-            Self::Busy => (
-                "打开的页面过多，请稍后再试。",
-                "Too many pages are open. Try again later.",
-            ),
+            Self::Busy => {
+                ("打开的页面过多，请稍后再试。", "Too many pages are open. Try again later.")
+            }
             Self::DiskFull => (
                 "磁盘已满，未保存。请清理磁盘后再试。",
                 "The disk is full and nothing was saved. Make room, then try again.",

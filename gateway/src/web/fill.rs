@@ -16,7 +16,10 @@ use crate::health::{self, Health};
 
 impl From<&site::Text> for Text {
     fn from(text: &site::Text) -> Self {
-        Self { zh: text.get(site::Language::Zh).to_owned(), en: text.get(site::Language::En).to_owned() }
+        Self {
+            zh: text.get(site::Language::Zh).to_owned(),
+            en: text.get(site::Language::En).to_owned(),
+        }
     }
 }
 

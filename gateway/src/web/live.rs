@@ -121,7 +121,8 @@ impl Listener {
         match happening {
             Happening::Reading(newest) => event("reading", &reading(newest, &self.web.zone())),
             Happening::Finding { id, kind, open } => {
-                let state = if *open { finding::FindingState::Open } else { finding::FindingState::Closed };
+                let state =
+                    if *open { finding::FindingState::Open } else { finding::FindingState::Closed };
                 event("finding", &LiveFinding { id: *id, state, kind: (*kind).into() })
             }
         }

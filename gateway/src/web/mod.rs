@@ -20,7 +20,6 @@
 //!
 //! Not here: arithmetic on energy or money (`analysis`), anything that reads a meter.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;

@@ -9,7 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::row::{EvidenceText, Rows};
 use crate::live::Happening;
-use crate::store::journal::{FindingFilter, FindingState, JournalTx, NewAudit, NewException, NewMark};
+use crate::store::journal::{
+    FindingFilter, FindingState, JournalTx, NewAudit, NewException, NewMark,
+};
 use crate::store::{StoreError, journal};
 use crate::web::answer::finding::{
     EvidenceRow, FindingDetail, FindingKind, FindingRow, Findings, MarkKind, MarkRequest,

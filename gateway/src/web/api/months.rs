@@ -69,9 +69,8 @@ pub(crate) async fn get_report(
 ) -> Result<([(HeaderName, String); 2], Vec<u8>), ApiError> {
     let month = file.strip_suffix(".xlsx").ok_or(ApiError::NotFound { what: "report" })?;
     let (figures, site) = figures_of(&web, month).await?;
-    let workbook = web
-        .ask(move |rooms| (rooms.workbook)(&figures, &site).map_err(ApiError::Internal))
-        .await?;
+    let workbook =
+        web.ask(move |rooms| (rooms.workbook)(&figures, &site).map_err(ApiError::Internal)).await?;
     // An ASCII name: some programs show any other as gibberish.
     let disposition = format!("attachment; filename=\"energy-report-{month}.xlsx\"");
     let headers =
@@ -111,10 +110,7 @@ pub(crate) async fn send_report(
     Ok(StatusCode::ACCEPTED)
 }
 
-async fn figures_of(
-    web: &WebState,
-    month: &str,
-) -> Result<(MonthFigures, Arc<Site>), ApiError> {
+async fn figures_of(web: &WebState, month: &str) -> Result<(MonthFigures, Arc<Site>), ApiError> {
     let first = time::read_month(month).ok_or(ApiError::Malformed { key: "month" })?;
     let site = web.site()?;
     let figures = web.ask(move |rooms| Ok(rooms.ledger.month(first)?)).await?;

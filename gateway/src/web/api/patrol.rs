@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::row::Rows;
-use crate::store::journal::{self, FindingFilter, FindingState};
+use crate::store::journal::{self, FindingFilter};
 use crate::web::answer::patrol::{AreaState, Patrol, PatrolArea};
 use crate::web::answer::problem::Problem;
 use crate::web::auth::Reader;
@@ -40,9 +40,10 @@ fn walk(rooms: &Rooms) -> Result<Patrol, ApiError> {
     let (site, now) = (&*rows.site, rows.now);
     let calendar = rooms.ledger.calendar();
     let lately = FindingFilter { from: Some(now - DAY_S), ..FindingFilter::default() };
-    let (found, permits) = rooms.store.journal().view(|view| {
-        Ok((view.findings(&lately)?, view.exceptions(now, now + DAY_S)?))
-    })?;
+    let (found, permits) = rooms
+        .store
+        .journal()
+        .view(|view| Ok((view.findings(&lately)?, view.exceptions(now, now + DAY_S)?)))?;
     let permits: Vec<Exception> = permits.iter().map(permit).collect();
     let (open, closed): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|row| row.draft.closed.is_none());
@@ -130,7 +131,7 @@ fn is_lights(row: &journal::FindingRow) -> bool {
     row.draft.kind == FoundKind::LightsLeftOn.code()
 }
 
-fn permit(row: &journal::ExceptionRow) -> Exception {
+pub(super) fn permit(row: &journal::ExceptionRow) -> Exception {
     let permit = &row.exception;
     Exception { area: permit.area, from: permit.start, until: permit.until }
 }

@@ -138,7 +138,8 @@ fn limit_mw(evidence: &[EvidenceText]) -> Option<i64> {
 
 /// Returns the power that gives an amount in a quarter hour, mW.
 pub(super) fn mean_power(start: i64, amount: i64) -> Option<i64> {
-    let measured = IntervalAmount { start, measured: amount, estimated: 0, estimated_s: 0, missing_s: 0 };
+    let measured =
+        IntervalAmount { start, measured: amount, estimated: 0, estimated_s: 0, missing_s: 0 };
     measured.demand()
 }
 

@@ -104,10 +104,9 @@ pub(crate) async fn log_in(
     // Who is locked out hears the same as who does not exist.
     let user = found.filter(|row| row.disabled.is_none());
     let stored = user.as_ref().map(|row| row.user.password_hash.clone());
-    let is_right = on_hashing_thread(&web, move || {
-        Ok(is_password(&credentials.password, stored.as_deref()))
-    })
-    .await?;
+    let is_right =
+        on_hashing_thread(&web, move || Ok(is_password(&credentials.password, stored.as_deref())))
+            .await?;
     let Some(user) = user.filter(|_| is_right) else {
         crate::events::login_failed();
         return Err(ApiError::WrongPassword);
