@@ -1,0 +1,170 @@
+//! Findings, and what people say to them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::place::Place;
+
+/// One finding, as a row of a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FindingRow {
+    /// Number of the finding.
+    pub id: i64,
+    /// What was found.
+    pub kind: FindingKind,
+    /// Whether it still holds.
+    pub state: FindingState,
+    /// The meter that shows it.
+    pub meter: Place,
+    /// The area that the meter serves.
+    pub area: Place,
+    /// The building that the area is in.
+    pub building: Place,
+    /// The floor, as people write it.
+    pub floor: String,
+    /// Start of the first interval that shows it.
+    #[schema(format = DateTime)]
+    pub opened_at: String,
+    /// End of the last one; null while open.
+    #[schema(required, format = DateTime)]
+    pub closed_at: Option<String>,
+    /// Power now, mW; null where the meter tells none.
+    #[schema(required)]
+    pub power_mw: Option<i64>,
+    /// Waste so far, thousandths of `unit`.
+    pub waste: i64,
+    /// Unit of `waste`.
+    pub unit: Unit,
+    /// Cost of the waste so far, 1/10000 yuan.
+    pub cost_e4: i64,
+    /// Power that was allowed, mW; null for findings without such a limit.
+    #[schema(required)]
+    pub limit_mw: Option<i64>,
+    /// What a person has said to it.
+    #[schema(required)]
+    pub mark: Option<Mark>,
+}
+
+/// One finding with what made it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FindingDetail {
+    /// The row.
+    #[serde(flatten)]
+    pub row: FindingRow,
+    /// The intervals that made it, in order of time.
+    pub evidence: Vec<EvidenceRow>,
+    /// Key in the catalogue of the sentence that says what this detector looks for.
+    pub detector_text_code: String,
+}
+
+/// One interval that made a finding.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct EvidenceRow {
+    /// Start of the interval.
+    #[schema(format = DateTime)]
+    pub start_at: String,
+    /// What was used in it, thousandths of the finding's unit.
+    pub amount: i64,
+    /// What was allowed in it, thousandths of the finding's unit.
+    pub limit: i64,
+}
+
+/// Findings, newest first.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Findings {
+    /// At most 500.
+    pub findings: Vec<FindingRow>,
+}
+
+/// What a person has said to a finding.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Mark {
+    /// What they said.
+    pub kind: MarkKind,
+    /// Who.
+    pub by: String,
+    /// When.
+    #[schema(format = DateTime)]
+    pub at: String,
+    /// End of the overtime permit; null otherwise.
+    #[schema(required, format = DateTime)]
+    pub until: Option<String>,
+    /// In their own words.
+    #[schema(required)]
+    pub note: Option<String>,
+}
+
+/// A mark to be made.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MarkRequest {
+    /// What the person says.
+    pub kind: MarkKind,
+    /// End of the overtime; needed for `overtime`, meaningless otherwise.
+    #[schema(format = DateTime)]
+    pub until: Option<String>,
+    /// In their own words, at most 500 characters.
+    #[schema(max_length = 500)]
+    pub note: Option<String>,
+}
+
+/// The kinds of finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// Lights use power while their area is closed.
+    LightsLeftOn,
+    /// Nothing was read from a meter for three poll intervals.
+    SilentMeter,
+}
+
+/// Whether a finding still holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingState {
+    /// It holds and grows.
+    Open,
+    /// It is over.
+    Closed,
+}
+
+/// What a person can say to a finding with one thumb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MarkKind {
+    /// 已关: I have switched it off. The finding closes when the meter agrees.
+    SwitchedOff,
+    /// 加班: people are at work here until a given time.
+    Overtime,
+    /// 误报: this is as it should be.
+    FalseAlarm,
+}
+
+impl MarkKind {
+    /// Returns the word that stands for this mark in the API and in rows.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::SwitchedOff => "switched_off",
+            Self::Overtime => "overtime",
+            Self::FalseAlarm => "false_alarm",
+        }
+    }
+
+    /// Returns the mark that a word stands for, if there is one.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::SwitchedOff, Self::Overtime, Self::FalseAlarm]
+            .into_iter()
+            .find(|kind| kind.code() == code)
+    }
+}
+
+/// Unit of an amount; numbers are its thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub enum Unit {
+    /// Energy.
+    Wh,
+    /// Volume.
+    L,
+}

@@ -1,0 +1,88 @@
+//! `/api/v1`: each route, its handler and its place in the OpenAPI document.
+
+use axum::Router;
+use axum::routing::{get, post};
+use utoipa::OpenApi;
+
+use super::WebState;
+use super::answer::live::{LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
+
+mod findings;
+mod mails;
+mod meters;
+mod months;
+mod patrol;
+mod row;
+mod session;
+mod site_book;
+mod status;
+mod today;
+
+/// The contract with the pages.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Gengfu", description = "The energy watchman's HTTP API"),
+    paths(
+        status::get_status,
+        session::set_up,
+        session::log_in,
+        session::log_out,
+        today::get_today,
+        patrol::get_patrol,
+        findings::list_findings,
+        findings::get_finding,
+        findings::mark_finding,
+        findings::unmark_finding,
+        meters::list_meters,
+        meters::get_meter,
+        meters::get_meter_day,
+        meters::get_meter_year,
+        months::get_month,
+        months::get_report,
+        months::send_report,
+        mails::list_mails,
+        super::live::watch_live,
+        site_book::get_site_book,
+        site_book::put_site_book,
+    ),
+    components(schemas(LiveSnapshot, LiveReading, LiveFinding, LiveNotices))
+)]
+struct Document;
+
+/// Returns the OpenAPI document, as JSON with a line feed at its end.
+pub(crate) fn document() -> String {
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Returns the routes of `/api/v1`.
+pub(crate) fn routes() -> Router<WebState> {
+    Router::new()
+        .route("/api/v1/status", get(status::get_status))
+        .route("/api/v1/setup", post(session::set_up))
+        .route("/api/v1/session", post(session::log_in).delete(session::log_out))
+        .route("/api/v1/today", get(today::get_today))
+        .route("/api/v1/patrol", get(patrol::get_patrol))
+        .route("/api/v1/findings", get(findings::list_findings))
+        .route("/api/v1/findings/{id}", get(findings::get_finding))
+        .route(
+            "/api/v1/findings/{id}/mark",
+            post(findings::mark_finding).delete(findings::unmark_finding),
+        )
+        .route("/api/v1/meters", get(meters::list_meters))
+        .route("/api/v1/meters/{id}", get(meters::get_meter))
+        .route("/api/v1/meters/{id}/day", get(meters::get_meter_day))
+        .route("/api/v1/meters/{id}/year", get(meters::get_meter_year))
+        .route("/api/v1/months/{month}", get(months::get_month))
+        .route("/api/v1/reports/{month}", get(months::get_report))
+        .route("/api/v1/reports/{month}/send", post(months::send_report))
+        .route("/api/v1/mails", get(mails::list_mails))
+        .route("/api/v1/live", get(super::live::watch_live))
+        .route("/api/v1/site-book", get(site_book::get_site_book).put(site_book::put_site_book))
+        .route("/api/v1/openapi.json", get(get_document))
+}
+
+async fn get_document() -> impl axum::response::IntoResponse {
+    ([(axum::http::header::CONTENT_TYPE, "application/json")], document())
+}

@@ -1,0 +1,149 @@
+//! Findings and meters as rows, with what their meters tell now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use analysis::finding::FindingKind as FoundKind;
+use analysis::interval::IntervalAmount;
+use analysis::site::{Meter, Site};
+use serde::Deserialize;
+use wire::Name;
+
+use crate::live::Newest;
+use crate::store::{Arrival, journal};
+use crate::web::answer::finding::{FindingRow, FindingState, Mark, MarkKind, Unit};
+use crate::web::answer::meter::MeterState;
+use crate::web::answer::place::{Place, Text};
+use crate::web::error::ApiError;
+use crate::web::{Rooms, fill, time};
+
+/// Poll intervals without a reading after which a meter is silent.
+const SILENT_INTERVALS: i64 = 3;
+
+/// One interval of a finding's evidence, as the journal keeps it.
+#[derive(Debug, Deserialize)]
+pub(super) struct EvidenceText {
+    pub(super) start: i64,
+    pub(super) amount: i64,
+    pub(super) limit: i64,
+}
+
+impl EvidenceText {
+    pub(super) fn read(text: &str) -> Result<Vec<Self>, ApiError> {
+        serde_json::from_str(text).map_err(|error| ApiError::Internal(error.into()))
+    }
+}
+
+/// What rows are made from: the site book, and the newest pack of every meter.
+pub(super) struct Rows {
+    pub(super) site: Arc<Site>,
+    pub(super) now: i64,
+    last: BTreeMap<Name, Arrival>,
+}
+
+impl Rows {
+    pub(super) fn read(rooms: &Rooms) -> Result<Self, ApiError> {
+        let site = rooms.ledger.site().ok_or(ApiError::NoSiteBook)?;
+        let last = rooms.store.series().last_all()?;
+        let last = last.into_iter().map(|arrival| (arrival.pack.meter, arrival)).collect();
+        Ok(Self { site, now: rooms.clock.now(), last })
+    }
+
+    /// Returns the newest pack of a meter, however old.
+    pub(super) fn last(&self, meter: &Name) -> Option<&Arrival> {
+        self.last.get(meter)
+    }
+
+    /// Returns what a meter tells now: nothing, if it has been silent.
+    pub(super) fn newest(&self, meter: &Meter) -> Option<Newest> {
+        match self.state(meter) {
+            MeterState::Live | MeterState::Late => {
+                self.last(&meter.id).map(|last| Newest::of(&last.pack))
+            }
+            MeterState::Silent | MeterState::Never => None,
+        }
+    }
+
+    /// Returns whether a meter speaks.
+    pub(super) fn state(&self, meter: &Meter) -> MeterState {
+        let Some(last) = self.last(&meter.id) else { return MeterState::Never };
+        let interval_s = i64::from(meter.interval_s);
+        let age_s = self.now - last.pack.instant;
+        if SILENT_INTERVALS * interval_s < age_s {
+            MeterState::Silent
+        } else if 2 * interval_s < age_s {
+            MeterState::Late
+        } else {
+            MeterState::Live
+        }
+    }
+
+    /// Returns findings as rows, those of kinds that this version does not know left out.
+    pub(super) fn findings(
+        &self,
+        found: &[journal::FindingRow],
+    ) -> Result<Vec<FindingRow>, ApiError> {
+        let known = found.iter().filter(|row| FoundKind::from_code(&row.draft.kind).is_some());
+        known.map(|row| self.finding(row)).collect()
+    }
+
+    pub(super) fn finding(&self, row: &journal::FindingRow) -> Result<FindingRow, ApiError> {
+        let site = &*self.site;
+        let zone = &site.zone;
+        let draft = &row.draft;
+        let kind = FoundKind::from_code(&draft.kind)
+            .ok_or(ApiError::NotFound { what: "kind of finding" })?;
+        let meter = site.meter(&draft.meter);
+        let area = site.area(&draft.area);
+        let newest = meter.and_then(|meter| self.newest(meter));
+        Ok(FindingRow {
+            id: row.id,
+            kind: kind.into(),
+            state: match draft.closed {
+                None => FindingState::Open,
+                Some(_) => FindingState::Closed,
+            },
+            meter: fill::meter(site, &draft.meter),
+            area: fill::area(site, &draft.area),
+            building: area.map_or_else(nowhere, |area| fill::building(site, &area.building)),
+            floor: area.map(|area| area.floor.clone()).unwrap_or_default(),
+            opened_at: time::written(draft.opened, zone),
+            closed_at: draft.closed.map(|closed| time::written(closed, zone)),
+            power_mw: newest.and_then(|newest| newest.power_mw),
+            waste: draft.waste,
+            unit: meter.map_or(Unit::Wh, |meter| meter.medium.into()),
+            cost_e4: draft.cost_e4,
+            limit_mw: match kind {
+                FoundKind::LightsLeftOn => limit_mw(&EvidenceText::read(&draft.evidence)?),
+                FoundKind::SilentMeter => None,
+            },
+            mark: row.mark.as_ref().and_then(|row| {
+                Some(Mark {
+                    kind: MarkKind::from_code(&row.mark.kind)?,
+                    by: row.mark.author.clone(),
+                    at: time::written(row.mark.made, zone),
+                    until: row.mark.until.map(|until| time::written(until, zone)),
+                    note: row.mark.note.clone(),
+                })
+            }),
+        })
+    }
+}
+
+/// Returns the power that the newest evidence allowed, mW.
+fn limit_mw(evidence: &[EvidenceText]) -> Option<i64> {
+    let last = evidence.last()?;
+    mean_power(last.start, last.limit)
+}
+
+/// Returns the power that gives an amount in a quarter hour, mW.
+pub(super) fn mean_power(start: i64, amount: i64) -> Option<i64> {
+    let measured =
+        IntervalAmount { start, measured: amount, estimated: 0, estimated_s: 0, missing_s: 0 };
+    measured.demand()
+}
+
+/// What stands where a site book no longer knows the area of an old finding.
+fn nowhere() -> Place {
+    Place { id: String::new(), name: Text { zh: String::new(), en: String::new() } }
+}

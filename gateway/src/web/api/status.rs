@@ -1,0 +1,80 @@
+//! Where, when, who, and what is amiss.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+
+use super::session::set_cookie;
+use crate::web::answer::problem::Problem;
+use crate::web::answer::session::User;
+use crate::web::answer::status::{Notice, NoticeCode, NoticeLevel, SiteSummary, Status};
+use crate::web::auth::{Anyone, SESSION_S};
+use crate::web::error::ApiError;
+use crate::web::{VERSION, WebState, fill, time};
+
+/// Readings are late when the newest of all meters is older than this, s: two intervals
+/// without any are no accident of one bus.
+const LATE_AFTER_S: i64 = 1_800;
+
+/// Returns where, when, who, and what is amiss. Needs no login.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    tag = "status",
+    responses(
+        (status = 200, body = Status),
+        (status = "5XX", description = "Not possible now, and why", body = Problem),
+    )
+)]
+pub(crate) async fn get_status(
+    State(web): State<WebState>,
+    Anyone(person): Anyone,
+) -> Result<(HeaderMap, Json<Status>), ApiError> {
+    let now = web.clock.now();
+    let zone = web.zone();
+    let mut headers = HeaderMap::new();
+    if let Some(person) = &person {
+        // Each time a page is opened its session lives on.
+        let token_hash = person.token.hash();
+        web.journal(move |journal| {
+            journal.commit(|tx| tx.extend_session(&token_hash, now + SESSION_S))
+        })
+        .await?;
+        headers.extend(set_cookie(&web, &person.token));
+    }
+    let (has_users, latest) = web
+        .ask(|rooms| {
+            let has_users = rooms.store.journal().view(|view| view.has_users())?;
+            let last = rooms.store.series().last_all()?;
+            Ok((has_users, last.iter().map(|arrival| arrival.pack.instant).max()))
+        })
+        .await?;
+    let mut notices = fill::notices(&web.health);
+    if latest.is_some_and(|latest| latest + LATE_AFTER_S < now) {
+        let since = latest.map(|latest| ("since_at".to_owned(), time::written(latest, &zone)));
+        notices.push(Notice {
+            code: NoticeCode::ReadingsLate,
+            level: NoticeLevel::Warn,
+            params: since.into_iter().collect(),
+        });
+        notices.sort_by_key(|notice| notice.level);
+    }
+    let status = Status {
+        version: VERSION.to_owned(),
+        now_at: time::written(now, &zone),
+        speed: web.clock.speed(),
+        site: web.ledger.site().map(|site| SiteSummary {
+            id: site.id.as_str().to_owned(),
+            name: (&site.name).into(),
+            zone: site.zone.iana_name().unwrap_or("UTC").to_owned(),
+            currency: site.currency.clone(),
+        }),
+        demo: web.options.demo,
+        setup_needed: !has_users,
+        user: person.map(|person| User { name: person.name, role: person.role.into() }),
+        open_reading: web.options.open_reading,
+        latest_reading_at: latest.map(|latest| time::written(latest, &zone)),
+        notices,
+    };
+    Ok((headers, Json(status)))
+}

@@ -1,0 +1,217 @@
+//! How the site does today.
+
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use crate::ledger::Typical;
+use analysis::calendar::Opening;
+use analysis::finding::FindingKind as FoundKind;
+use analysis::interval::{INTERVAL_S, interval_start};
+use analysis::site::{Medium, Meter};
+use axum::Json;
+use axum::extract::State;
+
+use super::row::{Rows, mean_power};
+use crate::ledger::DayView;
+use crate::store::journal::{FindingFilter, FindingState};
+use crate::web::answer::finding::{FindingRow, Unit};
+use crate::web::answer::problem::Problem;
+use crate::web::answer::today::{
+    Judgement, JudgementCode, JudgementParams, Level, Tile, TileKey, TileUnit, Today, TodayProfile,
+};
+use crate::web::auth::Reader;
+use crate::web::error::ApiError;
+use crate::web::{Rooms, WebState, fill, time};
+
+/// Data are complete from here on, thousandths of a percent; below is worth a look.
+const COMPLETE: i64 = 99_000;
+/// Below this, data are too thin to believe what stands beside them.
+const THIN: i64 = 95_000;
+
+/// Returns how the site does today.
+#[utoipa::path(
+    get,
+    path = "/api/v1/today",
+    tag = "today",
+    responses(
+        (status = 200, body = Today),
+        (status = "4XX", description = "Refused, and why", body = Problem),
+        (status = "5XX", description = "Not possible now, and why", body = Problem),
+    )
+)]
+pub(crate) async fn get_today(
+    _: Reader,
+    State(web): State<WebState>,
+) -> Result<Json<Today>, ApiError> {
+    Ok(Json(web.ask(look).await?))
+}
+
+fn look(rooms: &Rooms) -> Result<Today, ApiError> {
+    let rows = Rows::read(rooms)?;
+    let (site, now) = (&*rows.site, rows.now);
+    let today = time::day_of(now, &site.zone);
+    let day = rooms.ledger.site_day(today)?;
+    let filter = FindingFilter {
+        state: FindingState::Open,
+        kind: Some(FoundKind::LightsLeftOn.code().to_owned()),
+        ..FindingFilter::default()
+    };
+    let open = rooms.store.journal().view(|view| view.findings(&filter))?;
+    let left_on = rows.findings(&open)?;
+
+    let tops: Vec<&Meter> = site
+        .meters
+        .iter()
+        .filter(|meter| meter.medium == Medium::Electricity && site.is_top(meter))
+        .collect();
+    let powers: Vec<Option<i64>> =
+        tops.iter().map(|meter| rows.newest(meter).and_then(|it| it.power_mw)).collect();
+    let power_mw = if tops.is_empty() { None } else { fill::together(&powers) };
+    let link = match tops.as_slice() {
+        [only] => format!("/meters/{}", only.id),
+        _ => "/meters".to_owned(),
+    };
+
+    let typical_power = power_at(&day, now);
+    let power = tile(TileKey::PowerNow, TileUnit::W, power_mw, typical_power, &day, &link);
+    let known = day.intervals.iter().any(|interval| interval.known().is_some());
+    let used = known.then_some(day.figure.amount);
+    let energy = tile(TileKey::EnergyToday, TileUnit::Wh, used, day.typical_so_far, &day, &link);
+    let mut cost = tile(
+        TileKey::CostToday,
+        TileUnit::CnyE4,
+        rooms.ledger.cost_today(now)?,
+        None,
+        &day,
+        "/meters",
+    );
+    cost.level = energy.level;
+    let completeness = rooms.ledger.completeness(today, now)?;
+    let mut complete =
+        tile(TileKey::Completeness, TileUnit::PercentMilli, completeness, None, &day, "/meters");
+    complete.level = match completeness {
+        None => Level::Unknown,
+        Some(share) if COMPLETE <= share => Level::Good,
+        Some(share) if THIN <= share => Level::Attention,
+        Some(_) => Level::Bad,
+    };
+
+    let judgement = if !left_on.is_empty() {
+        judge_left_on(rooms, &rows, &left_on)
+    } else if power_mw.is_none() && !known {
+        judgement(Level::Unknown, JudgementCode::NoData, JudgementParams::default())
+    } else if energy.level == Level::Attention {
+        let percent = rooms.ledger.percent_above_typical(&day);
+        let params = JudgementParams { percent, power_mw, ..JudgementParams::default() };
+        judgement(Level::Attention, JudgementCode::AboveTypical, params)
+    } else {
+        let code =
+            if is_closed(rooms, &rows)? { JudgementCode::AllOff } else { JudgementCode::Normal };
+        let params = JudgementParams { power_mw, ..JudgementParams::default() };
+        judgement(Level::Good, code, params)
+    };
+    Ok(Today {
+        as_of_at: time::written(now, &site.zone),
+        judgement,
+        tiles: vec![power, energy, cost, complete],
+        left_on,
+        profile: profile(&day, time::written(day.start, &site.zone)),
+    })
+}
+
+fn judgement(level: Level, code: JudgementCode, params: JudgementParams) -> Judgement {
+    Judgement { level, code, params }
+}
+
+/// Says how many places are on that should be off, and what that costs.
+///
+/// Bad while nobody has said anything; once each of them has a mark, somebody sees to it.
+fn judge_left_on(rooms: &Rooms, rows: &Rows, left_on: &[FindingRow]) -> Judgement {
+    let places: BTreeSet<&str> = left_on.iter().map(|row| row.area.id.as_str()).collect();
+    let powers: Vec<Option<i64>> = left_on.iter().map(|row| row.power_mw).collect();
+    let meters = left_on.iter().map(|row| (row.meter.id.as_str(), row.power_mw));
+    let params = JudgementParams {
+        places: places.len(),
+        power_mw: fill::together(&powers),
+        cost_e4_per_hour: rooms.ledger.cost_per_hour(meters, rows.now),
+        percent: None,
+    };
+    let is_seen_to = left_on.iter().all(|row| row.mark.is_some());
+    let level = if is_seen_to { Level::Attention } else { Level::Bad };
+    judgement(level, JudgementCode::LeftOn, params)
+}
+
+/// Returns whether no area with lights is open now, permits included.
+fn is_closed(rooms: &Rooms, rows: &Rows) -> Result<bool, ApiError> {
+    let (site, now) = (&*rows.site, rows.now);
+    let permits = rooms.store.journal().view(|view| view.exceptions(now, now + 1))?;
+    let permits: Vec<_> = permits.iter().map(super::patrol::permit).collect();
+    let mut lit = site.meters.iter().filter(|meter| meter.load.has_lights());
+    Ok(lit.all(|meter| {
+        site.hours_of(&meter.area).is_none_or(|hours| {
+            let opening = Opening {
+                area: &meter.area,
+                hours,
+                calendar: rooms.ledger.calendar(),
+                zone: &site.zone,
+                exceptions: &permits,
+            };
+            !opening.is_open(now)
+        })
+    }))
+}
+
+/// Returns the usual power of this time of such a day, mW.
+fn power_at(day: &DayView, now: i64) -> Option<Typical> {
+    let start = interval_start(now);
+    let at = day.intervals.iter().position(|interval| interval.start == start)?;
+    let typical = day.typical.get(at).copied().flatten()?;
+    Some(Typical {
+        median: mean_power(start, typical.median)?,
+        low: mean_power(start, typical.low)?,
+        high: mean_power(start, typical.high)?,
+    })
+}
+
+fn tile(
+    key: TileKey,
+    unit: TileUnit,
+    value: Option<i64>,
+    typical: Option<Typical>,
+    day: &DayView,
+    link: &str,
+) -> Tile {
+    let shares = day.figure.shares();
+    let level = match (value, typical) {
+        (Some(value), Some(typical)) => match value.cmp(&typical.high) {
+            Ordering::Greater => Level::Attention,
+            Ordering::Less | Ordering::Equal => Level::Good,
+        },
+        (_, _) => Level::Unknown,
+    };
+    Tile {
+        key,
+        value,
+        unit,
+        typical: typical.map(|typical| typical.median),
+        typical_low: typical.map(|typical| typical.low),
+        typical_high: typical.map(|typical| typical.high),
+        measured_milli: shares.measured_milli.into(),
+        estimated_milli: shares.estimated_milli.into(),
+        missing_milli: shares.missing_milli.into(),
+        level,
+        link: link.to_owned(),
+    }
+}
+
+fn profile(day: &DayView, start_at: String) -> TodayProfile {
+    TodayProfile {
+        unit: Unit::Wh,
+        start_at,
+        interval_s: u32::try_from(INTERVAL_S).unwrap_or(900),
+        amount: day.intervals.iter().map(|interval| interval.known()).collect(),
+        typical: day.typical.iter().map(|typical| typical.map(|it| it.median)).collect(),
+        typical_low: day.typical.iter().map(|typical| typical.map(|it| it.low)).collect(),
+        typical_high: day.typical.iter().map(|typical| typical.map(|it| it.high)).collect(),
+    }
+}
