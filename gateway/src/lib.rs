@@ -9,6 +9,8 @@ pub mod document;
 pub mod events;
 pub mod health;
 pub mod ledger;
+pub mod letter;
 pub mod plan;
 pub mod site_book;
 pub mod store;
+pub mod words;
