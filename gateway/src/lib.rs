@@ -10,6 +10,7 @@ pub mod events;
 pub mod health;
 pub mod ledger;
 pub mod letter;
+pub mod mail;
 pub mod plan;
 pub mod site_book;
 pub mod store;

@@ -22,22 +22,21 @@ use jiff::tz::TimeZone;
 pub use number::{exact, grouped};
 
 /// A language that the catalogue is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Language {
-    /// Simplified Chinese, `zh-CN`.
-    Chinese,
-    /// English, `en`.
-    English,
+    /// Chinese, simplified.
+    #[default]
+    Zh,
+    /// English.
+    En,
 }
 
-impl Language {
-    /// Returns the tag of RFC 5646 that names the language in HTML and HTTP.
-    #[must_use]
-    pub const fn tag(self) -> &'static str {
-        match self {
-            Self::Chinese => "zh-CN",
-            Self::English => "en",
-        }
+/// Returns the tag of RFC 5646 that names a language in HTML and HTTP.
+#[must_use]
+pub const fn tag(language: Language) -> &'static str {
+    match language {
+        Language::Zh => "zh-CN",
+        Language::En => "en",
     }
 }
 
@@ -47,8 +46,8 @@ fn catalogue(language: Language) -> &'static Catalogue {
     static CHINESE: OnceLock<Catalogue> = OnceLock::new();
     static ENGLISH: OnceLock<Catalogue> = OnceLock::new();
     let (cell, json) = match language {
-        Language::Chinese => (&CHINESE, include_str!("../../dashboards/locales/zh-CN.json")),
-        Language::English => (&ENGLISH, include_str!("../../dashboards/locales/en.json")),
+        Language::Zh => (&CHINESE, include_str!("../../dashboards/locales/zh-CN.json")),
+        Language::En => (&ENGLISH, include_str!("../../dashboards/locales/en.json")),
     };
     // A catalogue that is no flat object fails the tests below; a person still gets a mail,
     // with keys for words.
@@ -95,7 +94,7 @@ fn fill(pattern: &str, params: &[(&str, &str)]) -> String {
 #[must_use]
 pub fn energy(language: Language, mwh: i64) -> String {
     // From 100,000 kWh on, Chinese readers count in units of ten thousand.
-    if language == Language::Chinese && 100_000_000_000 <= mwh.saturating_abs() {
+    if language == Language::Zh && 100_000_000_000 <= mwh.saturating_abs() {
         return format!("{} 万 kWh", number::readable(mwh, 10_000_000_000));
     }
     format!("{} kWh", number::readable(mwh, 1_000_000))
@@ -121,9 +120,9 @@ pub fn power(mw: i64) -> String {
 pub fn money(language: Language, e4: i64, currency: &str) -> String {
     let amount = grouped(e4, 10_000, 2);
     match (language, currency) {
-        (Language::Chinese, "CNY") => format!("{amount} 元"),
-        (Language::Chinese, _) => format!("{amount} {currency}"),
-        (Language::English, _) => format!("{currency} {amount}"),
+        (Language::Zh, "CNY") => format!("{amount} 元"),
+        (Language::Zh, _) => format!("{amount} {currency}"),
+        (Language::En, _) => format!("{currency} {amount}"),
     }
 }
 
@@ -147,10 +146,10 @@ pub fn moment(language: Language, zone: &TimeZone, instant: i64, now: i64) -> St
     let local = civil(zone, instant);
     let same_year = local.year() == civil(zone, now).year();
     let form = match (language, same_year) {
-        (Language::Chinese, true) => "%-m月%-d日 %H:%M",
-        (Language::Chinese, false) => "%Y年%-m月%-d日 %H:%M",
-        (Language::English, true) => "%-d %b %H:%M",
-        (Language::English, false) => "%-d %b %Y %H:%M",
+        (Language::Zh, true) => "%-m月%-d日 %H:%M",
+        (Language::Zh, false) => "%Y年%-m月%-d日 %H:%M",
+        (Language::En, true) => "%-d %b %H:%M",
+        (Language::En, false) => "%-d %b %Y %H:%M",
     };
     local.strftime(form).to_string()
 }
@@ -159,8 +158,8 @@ pub fn moment(language: Language, zone: &TimeZone, instant: i64, now: i64) -> St
 #[must_use]
 pub fn month(language: Language, year: i16, month: i8) -> String {
     match language {
-        Language::Chinese => format!("{year}年{month}月"),
-        Language::English => match jiff::civil::Date::new(year, month, 1) {
+        Language::Zh => format!("{year}年{month}月"),
+        Language::En => match jiff::civil::Date::new(year, month, 1) {
             Ok(first) => first.strftime("%B %Y").to_string(),
             Err(_) => format!("{year}-{month:02}"),
         },

@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, context};
 
-use crate::words::{Language, text};
+use crate::words::{Language, tag, text};
 
 /// What a mail says, its words ready to be read.
 #[derive(Clone, Debug)]
@@ -116,7 +116,7 @@ pub fn render(letter: Letter) -> Result<Rendered, LetterError> {
         })
         .collect();
     let values = context! {
-        language => letter.language.tag(),
+        language => tag(letter.language),
         colour => letter.tone.colour(),
         title => letter.title,
         lead => letter.lead,
@@ -142,7 +142,7 @@ mod tests {
 
     fn letter() -> Letter {
         Letter {
-            language: Language::English,
+            language: Language::En,
             tone: Tone::Attention,
             title: "Lights are on in <script>alert(1)</script>".to_owned(),
             lead: String::new(),
