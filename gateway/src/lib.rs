@@ -3,8 +3,10 @@
 //! Modules in reading order, bottom to top; each uses only what stands above it
 //! (the tidy test in `tests/it` holds the table):
 
+pub mod alert;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod document;
 pub mod events;
 pub mod health;

@@ -16,20 +16,12 @@ mod number;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+pub use analysis::site::Language;
+use analysis::site::Medium;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 pub use number::{exact, grouped};
-
-/// A language that the catalogue is written in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Language {
-    /// Chinese, simplified.
-    #[default]
-    Zh,
-    /// English.
-    En,
-}
 
 /// Returns the tag of RFC 5646 that names a language in HTML and HTTP.
 #[must_use]
@@ -106,6 +98,15 @@ pub fn volume(ml: i64) -> String {
     format!("{} m³", number::readable(ml, 1_000_000))
 }
 
+/// Returns an amount of a medium, given in thousandths of its unit: an energy or a volume.
+#[must_use]
+pub fn amount(language: Language, medium: Medium, thousandths: i64) -> String {
+    match medium {
+        Medium::Electricity => energy(language, thousandths),
+        Medium::Water | Medium::Gas => volume(thousandths),
+    }
+}
+
 /// Returns a power, given in mW: `40 W`, `1.2 kW`.
 #[must_use]
 pub fn power(mw: i64) -> String {
@@ -152,6 +153,12 @@ pub fn moment(language: Language, zone: &TimeZone, instant: i64, now: i64) -> St
         (Language::En, false) => "%-d %b %Y %H:%M",
     };
     local.strftime(form).to_string()
+}
+
+/// Returns a local day at the site, as in the address of a page: `2026-11-23`.
+#[must_use]
+pub fn day(zone: &TimeZone, instant: i64) -> String {
+    civil(zone, instant).date().to_string()
 }
 
 /// Returns a month: `2026年10月`, `October 2026`.

@@ -272,7 +272,12 @@ impl Server {
             Step::Connect | Step::StartTls if error.is_tls() || is_about_tls(error) => {
                 self.held(Hold::Tls, reason)
             }
-            _ => self.later(reason),
+            Step::Connect
+            | Step::StartTls
+            | Step::LogIn
+            | Step::Sender
+            | Step::Recipient
+            | Step::Content => self.later(reason),
         }
     }
 
