@@ -184,6 +184,11 @@ pub fn watch_failed(error: &dyn std::error::Error) {
     tracing::error!(error = %chain(error), "watch round failed");
 }
 
+/// The newest site book could not be looked at; the one in use stays.
+pub fn book_unreadable(error: &dyn std::error::Error) {
+    tracing::error!(error = %chain(error), "site book cannot be read");
+}
+
 /// Returns an error and all its causes in one line.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {

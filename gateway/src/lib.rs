@@ -3,14 +3,20 @@
 //! Modules in reading order, bottom to top; each uses only what stands above it
 //! (the tidy test in `tests/it` holds the table):
 
+pub mod alert;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod document;
 pub mod events;
 pub mod health;
 pub mod ledger;
+pub mod letter;
 pub mod live;
+pub mod mail;
 pub mod plan;
 pub mod site_book;
 pub mod store;
+pub mod watch;
 pub mod web;
+pub mod words;

@@ -14,17 +14,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use wire::message::READINGS_MAX;
 use wire::modbus::{Entry, Ratios, Table, decode, encode};
 use wire::models::{self, Model};
 use wire::{Absence, List, Name, Quantity, Reading, Unit, Value};
 
 use crate::column::{Column, ColumnError};
 use crate::electrical::{Measured, Surroundings};
-use crate::replay::{AMOUNT_PARTS, Series};
+use crate::replay::{AMOUNT_PARTS, Calendar, Series};
 use crate::script::{EVENTS_MAX, Faults, ScriptError, ScriptedEvent, Set, Timeline};
-
-/// The most values that one meter model has.
-pub const READINGS_MAX: usize = 24;
 
 /// What a meter replays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,12 +157,23 @@ pub struct Campus {
 }
 
 impl Campus {
-    /// Builds a campus from the descriptions of its meters, parents before children.
+    /// Builds a campus without holidays from the descriptions of its meters, parents before
+    /// children.
     ///
     /// # Errors
     ///
     /// [`CampusError`] names the first meter whose description cannot be met.
     pub fn load(site: &[MeterSpec]) -> Result<Self, CampusError> {
+        Self::load_with(site, &Calendar::default())
+    }
+
+    /// Builds a campus whose people are away on the days off of a calendar and there on its
+    /// make-up days; else as [`Campus::load`].
+    ///
+    /// # Errors
+    ///
+    /// [`CampusError`] names the first meter whose description cannot be met.
+    pub fn load_with(site: &[MeterSpec], calendar: &Calendar) -> Result<Self, CampusError> {
         let mut series: Vec<(Column, Arc<Series>)> = Vec::new();
         let mut meters: Vec<Meter> = Vec::with_capacity(site.len());
         let mut places = HashMap::new();
@@ -191,8 +200,8 @@ impl Campus {
             let replayed = if let Some((_, replayed)) = known {
                 Arc::clone(replayed)
             } else {
-                let loaded =
-                    Series::load(column).map_err(|source| CampusError::Column { meter, source })?;
+                let loaded = Series::load(column, calendar)
+                    .map_err(|source| CampusError::Column { meter, source })?;
                 let loaded = Arc::new(loaded);
                 series.push((column, Arc::clone(&loaded)));
                 loaded

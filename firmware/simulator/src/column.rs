@@ -1,7 +1,7 @@
 //! The measurements that can be replayed.
 //!
-//! In: the gzip CSV files of `data/`, embedded. Out: one [`Hours`] per column, in
-//! thousandths of its unit for each hour (mWh or mL).
+//! In: the gzip CSV files of `data/`, embedded. Out: per column the amount of each hour, in
+//! thousandths of its unit (mWh or mL).
 //!
 //! Not here: when an hour is replayed (`replay`).
 

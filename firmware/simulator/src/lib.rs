@@ -10,14 +10,14 @@
 //!
 //! Reading order:
 //!
-//! - [`column`]: the measurements, by name;
-//! - [`replay`]: from an instant to the amount and rate of one column;
+//! - [`mod@column`]: the measurements, by name;
+//! - `replay`: from an instant to the amount and rate of one column;
 //! - [`script`]: what is switched or broken, and from which instant on;
-//! - [`electrical`]: voltage, phases and power factor around a power;
+//! - `electrical`: voltage, phases and power factor around a power;
 //! - [`campus`]: meters, their counters and their registers at any instant;
 //! - [`demo`]: the campus that `gengfu demo` shows;
-//! - [`serve`]: the buses, answered by tokio-modbus;
-//! - [`line`]: faults on the cable, byte by byte;
+//! - [`mod@serve`]: the buses, answered by tokio-modbus;
+//! - `line`: faults on the cable, byte by byte;
 //! - [`control`]: the address at which a test switches lights and breaks meters.
 #![warn(missing_docs)]
 
@@ -34,6 +34,6 @@ pub mod serve;
 pub use campus::{Campus, CampusError, MeterReadings, MeterSpec, Source};
 pub use column::Column;
 pub use demo::demo_campus;
-pub use replay::SITE_OFFSET_S;
+pub use replay::{Calendar, SITE_OFFSET_S};
 pub use script::{ScriptError, ScriptedEvent, Set};
 pub use serve::{BusAddress, BusKind, Now, serve};

@@ -14,6 +14,10 @@
 //!   in January. Inside a week time always runs forwards;
 //! - week 53, where there is one, repeats what week 52 replayed.
 //!
+//! Days: nobody in the recording had the site's holidays. A weekday that the site's
+//! [`Calendar`] has off replays the Sunday of its recorded week, a weekend day that is worked
+//! replays the Wednesday.
+//!
 //! Seconds: within an hour the rate moves in 24 steps around the hour's mean. The steps of
 //! the second half mirror those of the first, so that the hour's sum is the measured one.
 //! All columns of a recording move together: parts add up to their whole at every second.
@@ -21,7 +25,9 @@
 //! Afterwards: amounts never fall, are exact rationals (nothing is rounded here), and do not
 //! depend on when or how often anyone asks.
 
-use jiff::civil::{Date, date};
+use std::collections::BTreeSet;
+
+use jiff::civil::{Date, Weekday, date};
 
 use crate::column::{Column, ColumnError, Recording, WEEK_H};
 
@@ -37,7 +43,8 @@ pub(crate) const INSTALLED_AT: i64 = 1_704_067_200 - SITE_OFFSET_S;
 /// How many weeks are replayed; afterwards, in 2100, meters stand still.
 const WEEKS: usize = 76 * 52 + 13;
 
-const WEEK_S: i64 = 604_800;
+const DAY_S: i64 = 86_400;
+const DAY_H: usize = 24;
 
 /// Steps of the rate within an hour.
 const STEPS: usize = 24;
@@ -63,58 +70,91 @@ struct Shape {
     before: [i64; STEPS],
 }
 
-/// One column, laid along the weeks of the site.
+/// The days on which a site differs from its week; empty for a site that never does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Calendar {
+    /// Weekdays that nobody works.
+    pub days_off: BTreeSet<Date>,
+    /// Saturdays and Sundays that are worked instead.
+    pub make_up_days: BTreeSet<Date>,
+}
+
+impl Calendar {
+    /// Returns the weekday that a day of the site goes like.
+    fn weekday(&self, day: Date) -> Weekday {
+        let weekday = day.weekday();
+        let weekend = matches!(weekday, Weekday::Saturday | Weekday::Sunday);
+        if !weekend && self.days_off.contains(&day) {
+            Weekday::Sunday
+        } else if weekend && self.make_up_days.contains(&day) {
+            Weekday::Wednesday
+        } else {
+            weekday
+        }
+    }
+}
+
+/// One column, laid along the days of the site.
 pub(crate) struct Series {
     /// mWh or mL of each hour of the recording.
     hours: Vec<i64>,
-    /// The sum of `hours` within the week before each hour.
-    within_week: Vec<i64>,
-    /// For each week of the site: where its recorded week begins in `hours`, and the sum of
-    /// all weeks before.
-    weeks: Vec<(usize, i64)>,
+    /// The sum of `hours` within the day before each hour.
+    within_day: Vec<i64>,
+    /// For each day of the site: where its recorded day begins in `hours`, and the sum of
+    /// all days before.
+    days: Vec<(usize, i64)>,
+    /// The sum of all days.
+    total: i64,
     shapes: Vec<Shape>,
     seed: u64,
 }
 
-/// A place in a [`Series`]: the hour, its number since installation, seconds in the hour.
+/// A place in a [`Series`]: its hour in the recording, the sum of all days before, the hours
+/// since installation, and the seconds in the hour.
 struct Place {
-    week: usize,
     hour: usize,
+    before: i64,
     hours_since: u64,
     second: i64,
 }
 
 impl Series {
-    /// Lays a column along the weeks of the site.
+    /// Lays a column along the days of a site.
     ///
     /// # Errors
     ///
     /// [`ColumnError`] if the embedded file is damaged.
-    pub(crate) fn load(column: Column) -> Result<Self, ColumnError> {
+    pub(crate) fn load(column: Column, calendar: &Calendar) -> Result<Self, ColumnError> {
         let hours = column.hours()?;
-        let recorded = hours.len() / WEEK_H;
-        let mut within_week = Vec::with_capacity(hours.len());
-        let mut sums = Vec::with_capacity(recorded);
-        for week in hours.chunks_exact(WEEK_H) {
+        let last_week = (hours.len() / WEEK_H).saturating_sub(1);
+        let mut within_day = Vec::with_capacity(hours.len());
+        let mut sums = Vec::with_capacity(hours.len() / DAY_H);
+        for day in hours.chunks_exact(DAY_H) {
             let mut sum = 0_i64;
-            for &hour in week {
-                within_week.push(sum);
+            for &hour in day {
+                within_day.push(sum);
                 sum = sum.saturating_add(hour);
             }
             sums.push(sum);
         }
 
         let recording = column.recording();
-        let mut weeks = Vec::with_capacity(WEEKS);
-        let (mut monday, mut before) = (INSTALLED, 0_i64);
+        let mut days = Vec::with_capacity(WEEKS * 7);
+        let (mut monday, mut total) = (INSTALLED, 0_i64);
         for _ in 0..WEEKS {
-            let week = recorded_week(recording, monday).min(recorded.saturating_sub(1));
-            weeks.push((week * WEEK_H, before));
-            before = before.saturating_add(sums.get(week).copied().unwrap_or(0));
-            monday = monday.saturating_add(jiff::Span::new().days(7));
+            let week = recorded_week(recording, monday).min(last_week);
+            let mut day = monday;
+            for _ in 0..7 {
+                let weekday = calendar.weekday(day).to_monday_zero_offset();
+                let recorded = week * 7 + usize::try_from(weekday).unwrap_or(0);
+                days.push((recorded * DAY_H, total));
+                total = total.saturating_add(sums.get(recorded).copied().unwrap_or(0));
+                day = day.saturating_add(jiff::Span::new().days(1));
+            }
+            monday = day;
         }
         let seed = recording as u64;
-        Ok(Self { hours, within_week, weeks, shapes: shapes(), seed })
+        Ok(Self { hours, within_day, days, total, shapes: shapes(), seed })
     }
 
     /// Returns what flowed from the installation to an instant. It never falls.
@@ -124,18 +164,15 @@ impl Series {
             return 0;
         }
         let Some(place) = self.place(since) else {
-            let (start, before) = self.weeks.last().copied().unwrap_or((0, 0));
-            let week: i64 = self.hours.iter().skip(start).take(WEEK_H).sum();
-            return i128::from(before.saturating_add(week)) * AMOUNT_PARTS;
+            return i128::from(self.total) * AMOUNT_PARTS;
         };
-        let (start, before) = self.weeks[place.week];
-        let whole = before.saturating_add(self.within_week[start + place.hour]);
+        let whole = place.before.saturating_add(self.within_day[place.hour]);
         let shape = self.shape(place.hours_since);
         let step = step_of(place.second);
         let in_step = place.second % STEP_S;
         let part = shape.before[step].saturating_add(shape.rate[step] * in_step);
         i128::from(whole) * i128::from(HOUR_PARTS)
-            + i128::from(self.hours[start + place.hour]) * i128::from(part)
+            + i128::from(self.hours[place.hour]) * i128::from(part)
     }
 
     /// Returns the rate at an instant: the slope of [`Series::amount_at`] there, in
@@ -143,20 +180,18 @@ impl Series {
     pub(crate) fn rate_at(&self, instant: i64) -> i64 {
         let since = instant.saturating_sub(INSTALLED_AT);
         let Some(place) = (0 <= since).then(|| self.place(since)).flatten() else { return 0 };
-        let (start, _) = self.weeks[place.week];
         let shape = self.shape(place.hours_since);
-        self.hours[start + place.hour].saturating_mul(shape.rate[step_of(place.second)])
+        self.hours[place.hour].saturating_mul(shape.rate[step_of(place.second)])
     }
 
-    /// Returns the place of a second since installation, if it is within the weeks replayed.
+    /// Returns the place of a second since installation, if it is within the days replayed.
     fn place(&self, since: i64) -> Option<Place> {
-        let week = usize::try_from(since / WEEK_S).ok().filter(|&week| week < self.weeks.len())?;
-        let in_week = since % WEEK_S;
+        let &(start, before) = self.days.get(usize::try_from(since / DAY_S).ok()?)?;
         Some(Place {
-            week,
-            hour: usize::try_from(in_week / 3_600).ok()?,
+            hour: start + usize::try_from(since % DAY_S / 3_600).ok()?,
+            before,
             hours_since: u64::try_from(since / 3_600).ok()?,
-            second: in_week % 3_600,
+            second: since % 3_600,
         })
     }
 
@@ -226,7 +261,6 @@ pub(crate) fn index_below(bits: u64, bound: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::Weekday;
     use jiff::tz::{Offset, TimeZone};
 
     use super::*;
@@ -254,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_hour_at_a_weekday_and_season_is_the_recorded_one() {
-        let series = Series::load(Column::Water).unwrap();
+        let series = Series::load(Column::Water, &Calendar::default()).unwrap();
         let hours = Column::Water.hours().unwrap();
 
         // Recorded Monday 2016-01-04 07:00 is hour 7; 2026 begins its week 1 on 2025-12-29.
@@ -266,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_rate_is_the_slope_of_the_amount() {
-        let series = Series::load(Column::TeachingElectricity).unwrap();
+        let series = Series::load(Column::TeachingElectricity, &Calendar::default()).unwrap();
         let at = local(2026, 3, 4, 10);
         for second in 0..3_600 {
             let grown = series.amount_at(at + second + 1) - series.amount_at(at + second);
@@ -300,13 +334,34 @@ mod tests {
     }
 
     #[test]
+    fn a_day_off_goes_like_a_sunday_and_a_make_up_day_like_a_working_day() {
+        let (thursday, saturday) = (date(2026, 10, 1), date(2026, 10, 10));
+        let calendar = Calendar {
+            days_off: BTreeSet::from([thursday, date(2026, 10, 3)]),
+            make_up_days: BTreeSet::from([saturday]),
+        };
+        let plain = Series::load(Column::OfficeLighting, &Calendar::default()).unwrap();
+        let dated = Series::load(Column::OfficeLighting, &calendar).unwrap();
+        let day = |series: &Series, day: i8| {
+            let from = local(2026, 10, day, 0);
+            series.amount_at(from + DAY_S) - series.amount_at(from)
+        };
+
+        assert_eq!(day(&dated, 1), day(&plain, 4));
+        assert_eq!(day(&dated, 10), day(&plain, 7));
+        for same in [2, 3, 4, 5, 9, 11] {
+            assert_eq!(day(&dated, same), day(&plain, same), "October {same}");
+        }
+    }
+
+    #[test]
     fn amounts_never_fall_from_before_installation_to_after_the_end() {
         for column in [Column::OfficeLighting, Column::LibraryGas, Column::Water] {
-            let series = Series::load(column).unwrap();
-            let end = INSTALLED_AT + i64::try_from(WEEKS).unwrap() * WEEK_S;
+            let series = Series::load(column, &Calendar::default()).unwrap();
+            let end = INSTALLED_AT + i64::try_from(WEEKS).unwrap() * 7 * DAY_S;
             let mut before = series.amount_at(i64::MIN);
             assert_eq!(before, 0);
-            for instant in (INSTALLED_AT - WEEK_S..end + WEEK_S).step_by(40_007) {
+            for instant in (INSTALLED_AT - DAY_S..end + DAY_S).step_by(40_007) {
                 let now = series.amount_at(instant);
                 assert!(before <= now, "{column:?} fell at {instant}");
                 before = now;

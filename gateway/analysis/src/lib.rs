@@ -13,6 +13,7 @@
 //! - [`calendar`]: working days and holidays; whether an area is open;
 //! - [`interval`]: counter readings become an amount per quarter hour;
 //! - [`profile`]: the typical day, base load, demand;
+//! - [`pace`]: how a day goes so far;
 //! - [`money`] and [`tariff`]: what an amount came to;
 //! - [`finding`] and [`detect`]: what was found, on what evidence, at what waste;
 //! - [`figures`]: the numbers of a month, before any ink.
@@ -21,8 +22,11 @@
 pub mod site;
 
 pub mod calendar;
+pub mod detect;
 pub mod figures;
 pub mod finding;
 pub mod interval;
 pub mod money;
+pub mod pace;
+pub mod profile;
 pub mod tariff;

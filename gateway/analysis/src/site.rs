@@ -366,3 +366,28 @@ impl Site {
             .all(|above| above.medium != meter.medium || above.area != meter.area)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_not_translated_is_shown_in_the_other_language() {
+        let text = Text::new("二楼东", "");
+
+        assert_eq!((text.get(Language::Zh), text.get(Language::En)), ("二楼东", "二楼东"));
+    }
+
+    #[test]
+    fn every_word_leads_back_to_what_it_stands_for() {
+        for medium in Medium::ALL {
+            assert_eq!(Medium::from_code(medium.code()), Some(medium));
+        }
+        for load in Load::ALL {
+            assert_eq!(Load::from_code(load.code()), Some(load));
+        }
+        for role in Role::ALL {
+            assert_eq!(Role::from_code(role.code()), Some(role));
+        }
+    }
+}

@@ -9,8 +9,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use analysis::interval::{CounterReading, CounterRules, IntervalAmount, Span, consumption};
+use analysis::calendar::HolidayCalendar;
+use analysis::interval::{
+    CounterReading, CounterRules, INTERVAL_S, IntervalAmount, Span, consumption,
+};
+use analysis::profile::{OwnShape, TYPICAL_DAYS};
 use analysis::site::Meter;
+use jiff::tz::TimeZone;
 use wire::{Name, Quantity, modbus, models};
 
 use crate::store::series::{ChangedSpan, Mark};
@@ -52,7 +57,13 @@ impl Intervals {
     }
 
     /// Returns what went through a meter in each quarter hour of a span.
-    pub(super) fn of(&self, meter: &Meter, span: Span) -> Result<Vec<IntervalAmount>, StoreError> {
+    pub(super) fn of(
+        &self,
+        meter: &Meter,
+        span: Span,
+        zone: &TimeZone,
+        calendar: &HolidayCalendar,
+    ) -> Result<Vec<IntervalAmount>, StoreError> {
         let span = span.aligned();
         let mark = self.forget_what_changed()?;
         self.memory().counters.insert(meter.id, meter.counter);
@@ -71,7 +82,7 @@ impl Intervals {
                 continue;
             }
             let run = known[at..].iter().take_while(|block| block.is_none()).count();
-            let fresh = self.work_out(meter, days[at], days[at + run - 1])?;
+            let fresh = self.work_out(meter, days[at], days[at + run - 1], zone, calendar)?;
             self.remember(meter, days[at], &fresh, mark);
             for (slot, block) in known[at..at + run].iter_mut().zip(fresh) {
                 *slot = Some(block);
@@ -84,11 +95,30 @@ impl Intervals {
         Ok(known.iter().flatten().flat_map(|block| block.iter().filter(inside)).copied().collect())
     }
 
-    fn work_out(&self, meter: &Meter, first: i64, last: i64) -> Result<Vec<Block>, StoreError> {
+    fn work_out(
+        &self,
+        meter: &Meter,
+        first: i64,
+        last: i64,
+        zone: &TimeZone,
+        calendar: &HolidayCalendar,
+    ) -> Result<Vec<Block>, StoreError> {
         let span = Span { from: first * BLOCK_S, to: (last + 1) * BLOCK_S };
-        let readings = self.readings(meter, span)?;
-        let intervals = consumption(&readings, &[], &rules(meter), None, span).intervals;
-        let per_block = usize::try_from(BLOCK_S / analysis::interval::INTERVAL_S).unwrap_or(96);
+        let (readings, rules) = (self.readings(meter, span)?, rules(meter));
+        let mut intervals = consumption(&readings, &[], &rules, None, span).intervals;
+        if let Some(gap) = intervals.iter().find(|interval| 0 < interval.estimated_s) {
+            // The gap may have begun before the span: what went through then is spread by
+            // the meter's own days before that.
+            let before = readings.iter().map(|it| it.instant).filter(|it| *it <= gap.start).max();
+            let learnt = before.unwrap_or(gap.start) - i64::from(TYPICAL_DAYS) * BLOCK_S;
+            let history = Span { from: learnt - BLOCK_S, to: span.to };
+            let earlier = self.readings(meter, history)?;
+            let history = consumption(&earlier, &[], &rules, None, history).intervals;
+            let own = OwnShape::new(&history, zone, calendar);
+            let shape = |gap_from, start| own.weight(gap_from, start);
+            intervals = consumption(&readings, &[], &rules, Some(&shape), span).intervals;
+        }
+        let per_block = usize::try_from(BLOCK_S / INTERVAL_S).unwrap_or(96);
         Ok(intervals.chunks(per_block).map(Block::from).collect())
     }
 

@@ -8,17 +8,24 @@
 //!
 //! Not here: what a page or a sheet looks like, what time it is.
 
+mod day;
 mod intervals;
+mod site;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use analysis::calendar::HolidayCalendar;
 use analysis::interval::{IntervalAmount, Span};
 use analysis::site::{Meter, Site};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::site_book::{self, SiteBook};
 use crate::store::{Store, StoreError};
+pub use day::{MeterDay, YEAR_DAYS, YearDay};
 use intervals::Intervals;
+pub use site::SiteNow;
 
 /// Consumption and figures of a site. Cheap to clone; all clones share what they remember.
 #[derive(Clone)]
@@ -90,12 +97,20 @@ impl Ledger {
         &self.0.calendar
     }
 
+    /// Returns the site's local day at an instant; `None` without a site book.
+    #[must_use]
+    pub fn today(&self, now: i64) -> Option<Date> {
+        let instant = Timestamp::from_second(now).ok()?;
+        Some(instant.to_zoned(self.site()?.zone.clone()).date())
+    }
+
     /// Returns what went through a meter in each quarter hour of a span.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if readings cannot be read.
     pub fn intervals(&self, meter: &Meter, span: Span) -> Result<Vec<IntervalAmount>, StoreError> {
-        self.0.intervals.of(meter, span)
+        let zone = self.site().map_or(TimeZone::UTC, |site| site.zone.clone());
+        self.0.intervals.of(meter, span, &zone, &self.0.calendar)
     }
 }

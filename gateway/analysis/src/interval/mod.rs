@@ -18,10 +18,15 @@
 //!   zero;
 //! - order, duplication and the borders of the span change nothing.
 //!
-//! Two steps, one file each: [`judge`] decides which readings count, [`spread`] lays
-//! what they say over the quarter hours.
+//! Two steps, one file each: `judge` decides which readings count, `spread` lays what
+//! they say over the quarter hours.
 //!
 //! Not here: cost (`tariff`), storage (`gateway::store`), the time now.
+
+mod judge;
+mod spread;
+
+use std::borrow::Cow;
 
 /// Length of an interval, s. Every civil offset in use today is a multiple of it, so
 /// intervals nest in local days.
@@ -128,6 +133,27 @@ impl IntervalAmount {
     #[must_use]
     pub const fn known(&self) -> Option<i64> {
         if self.missing_s < WHOLE_S { Some(self.amount()) } else { None }
+    }
+
+    /// Returns measured and estimated together; `None` if something of it is missing.
+    #[must_use]
+    pub const fn complete(&self) -> Option<i64> {
+        if self.missing_s == 0 { Some(self.amount()) } else { None }
+    }
+
+    /// Returns this interval and the same one of another meter together. What is missing
+    /// or estimated of either is so of both.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        let missing_s = self.missing_s.max(other.missing_s);
+        let estimated_s = self.estimated_s.max(other.estimated_s).min(WHOLE_S - missing_s);
+        Self {
+            start: self.start,
+            measured: self.measured + other.measured,
+            estimated: self.estimated + other.estimated,
+            estimated_s,
+            missing_s,
+        }
     }
 
     /// Returns the end of the interval, which is the start of the next.
@@ -287,3 +313,47 @@ pub enum BreakKind {
     /// without an event, or scaled anew. The amount is estimated as for a reset.
     Jump,
 }
+
+/// How a meter's use is shaped: given the start of a gap and the start of an interval in
+/// it, what typically goes through in that interval. Only the proportions count; `None`
+/// anywhere in the gap makes it a straight line. [`crate::profile::OwnShape`] makes one.
+pub type Shape<'a> = &'a dyn Fn(i64, i64) -> Option<i64>;
+
+/// Returns what went through a counter in each quarter hour of a span.
+///
+/// Readings and events come in any order and any number of times. They should begin at
+/// least two readings that count before the span, and go on for as long as there are
+/// any: then the result is to the last digit the one that all readings ever would give.
+/// A day before the span and all that came after it is a good habit; where there is a gap
+/// at its beginning, also the two readings before the gap.
+///
+/// `shape` says how what went through in a gap is spread; so that it stays the same whenever
+/// it is computed, it should come from before the gap. Without it, a gap is a straight line.
+#[must_use]
+pub fn consumption(
+    readings: &[CounterReading],
+    events: &[MeterEvent],
+    rules: &CounterRules,
+    shape: Option<Shape<'_>>,
+    span: Span,
+) -> Consumption {
+    let readings = in_order(readings);
+    let judgement = judge::judge(&readings, events, rules);
+    let intervals = spread::spread(&judgement.points, rules, shape, span.aligned());
+    let judge::Judgement { suspects, breaks, settled_until, .. } = judgement;
+    Consumption { intervals, suspects, breaks, settled_until }
+}
+
+/// Returns the readings in order of time, each once.
+fn in_order(readings: &[CounterReading]) -> Cow<'_, [CounterReading]> {
+    if readings.is_sorted_by(|a, b| a < b) {
+        return Cow::Borrowed(readings);
+    }
+    let mut sorted = readings.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    Cow::Owned(sorted)
+}
+
+#[cfg(test)]
+mod tests;

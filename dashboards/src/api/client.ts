@@ -1,0 +1,132 @@
+// The only place that talks to the gateway.
+//
+// In: what a page wants to know or say. Out: the gateway's answer in the types of
+// `schema.ts`, or a thrown `Problem` whose code says what the page can do about it.
+//
+// Not here: retries (`marks.ts`), the live stream (`live.ts`).
+
+import type { components } from './schema.ts';
+
+type Schemas = components['schemas'];
+export type AreaState = Schemas['AreaState'];
+export type DayType = Schemas['DayType'];
+export type FindingRow = Schemas['FindingRow'];
+export type IntervalQuality = Schemas['IntervalQuality'];
+export type Level = Schemas['Level'];
+export type LiveReading = Schemas['LiveReading'];
+export type LiveSnapshot = Schemas['LiveSnapshot'];
+export type MailRow = Schemas['MailRow'];
+export type Mails = Schemas['Mails'];
+export type MarkKind = Schemas['MarkKind'];
+export type MarkRequest = Schemas['MarkRequest'];
+export type Medium = Schemas['Medium'];
+export type MeterDay = Schemas['MeterDay'];
+export type MeterDetail = Schemas['MeterDetail'];
+export type MeterRow = Schemas['MeterRow'];
+export type Meters = Schemas['Meters'];
+export type MeterYear = Schemas['MeterYear'];
+export type Notice = Schemas['Notice'];
+export type Patrol = Schemas['Patrol'];
+export type PatrolArea = Schemas['PatrolArea'];
+export type Place = Schemas['Place'];
+export type Status = Schemas['Status'];
+export type Text = Schemas['Text'];
+export type Tile = Schemas['Tile'];
+export type Today = Schemas['Today'];
+export type TodayProfile = Schemas['TodayProfile'];
+export type Unit = Schemas['Unit'];
+export type User = Schemas['User'];
+
+/** An answer that is none. `code` is the gateway's, or one of ours below. */
+export class Problem extends Error {
+  constructor(
+    /** HTTP status; 0 when the gateway was not reached at all. */
+    readonly status: number,
+    /** `unreachable` when nothing answered, `unreadable` when no JSON did. */
+    readonly code: string,
+    /** In the reader's language when it came from the gateway; else empty. */
+    message: string,
+  ) {
+    super(message);
+  }
+
+  /** Whether the same request may succeed later without anybody changing anything. */
+  get passes(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500;
+  }
+}
+
+/** On a weak Wi-Fi an answer that takes longer than this is better asked for again. */
+const TIMEOUT_MS = 15_000;
+
+let language = 'zh-CN';
+
+/** Says in which language the gateway's messages shall come. */
+export function speak(to: string): void {
+  language = to;
+}
+
+async function call(method: string, path: string, body?: unknown): Promise<unknown> {
+  const headers: Record<string, string> = { Accept: 'application/json', 'Accept-Language': language };
+  // No other site can set this header without our consent: that is the guard against
+  // requests forged from a mail or another page.
+  if (method !== 'GET') headers['X-Gengfu'] = '1';
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), TIMEOUT_MS);
+  try {
+    const answer = await fetch(`/api/v1${path}`, {
+      method,
+      headers,
+      credentials: 'same-origin',
+      signal: stop.signal,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    if (answer.ok) return text === '' ? null : parse(text, answer.status);
+    const problem = parse(text, answer.status) as Partial<Schemas['Problem']>;
+    throw new Problem(answer.status, problem.code ?? 'unreadable', problem.message ?? '');
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem(0, 'unreachable', '');
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function parse(text: string, status: number): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new Problem(status, 'unreadable', '');
+  }
+}
+
+const get = <T>(path: string): Promise<T> => call('GET', path) as Promise<T>;
+const name = encodeURIComponent;
+
+export const api = {
+  status: () => get<Status>('/status'),
+  today: () => get<Today>('/today'),
+  patrol: () => get<Patrol>('/patrol'),
+  meters: () => get<Meters>('/meters'),
+  meter: (id: string) => get<MeterDetail>(`/meters/${name(id)}`),
+  meterDay: (id: string, date: string | null) =>
+    get<MeterDay>(`/meters/${name(id)}/day${date === null ? '' : `?date=${name(date)}`}`),
+  meterYear: (id: string, to: string | null) =>
+    get<MeterYear>(`/meters/${name(id)}/year${to === null ? '' : `?to=${name(to)}`}`),
+  mails: () => get<Mails>('/mails?limit=100'),
+  setUp: (who: Schemas['Credentials']) => call('POST', '/setup', who),
+  logIn: (who: Schemas['Credentials']) => call('POST', '/session', who),
+  logOut: () => call('DELETE', '/session'),
+  mark: (finding: number, mark: MarkRequest) =>
+    call('POST', `/findings/${finding}/mark`, mark) as Promise<FindingRow>,
+  unmark: (finding: number) => call('DELETE', `/findings/${finding}/mark`) as Promise<FindingRow>,
+  sendReport: (month: string, to: string[]) => call('POST', `/reports/${name(month)}/send`, { to }),
+};
+
+/** Where the browser fetches the workbook of a month. */
+export const reportPath = (month: string): string => `/api/v1/reports/${name(month)}.xlsx`;
+
+/** Where the live stream is. */
+export const livePath = '/api/v1/live';

@@ -1,0 +1,151 @@
+// The built pages and the campus behind one HTTP server, with the gateway's headers.
+
+import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { Campus, NOW, rfc } from './campus.ts';
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.webmanifest': 'application/manifest+json',
+};
+/** As the gateway sends it: what the pages may not do here they may not do there. */
+const POLICY =
+  "default-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+
+export class Gateway {
+  readonly campus = new Campus();
+  /** While true every request of the API is dropped, as on a bad Wi-Fi. */
+  away = false;
+  /** Marks that arrived, for tests. */
+  readonly arrived: { method: string; path: string; body: string; guard: string | undefined }[] = [];
+  private readonly streams = new Set<ServerResponse>();
+  private readonly server: Server;
+
+  constructor(private readonly pages: string) {
+    this.server = createServer((request, response) => {
+      this.answer(request, response).catch((error: unknown) => {
+        response.writeHead(500).end(String(error));
+      });
+    });
+  }
+
+  async listen(port = 0): Promise<string> {
+    await new Promise<void>((done) => this.server.listen(port, '127.0.0.1', done));
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+  }
+
+  async close(): Promise<void> {
+    this.hangUp();
+    this.server.closeAllConnections();
+    await new Promise((done) => this.server.close(done));
+  }
+
+  /** Ends the live streams. */
+  hangUp(): void {
+    for (const stream of this.streams) stream.destroy();
+    this.streams.clear();
+  }
+
+  /** Says something to whoever listens. */
+  tell(event: string, data: unknown): void {
+    for (const stream of this.streams) stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://gateway');
+    if (url.pathname.startsWith('/api/')) {
+      if (this.away) {
+        request.socket.destroy();
+        return;
+      }
+      await this.api(request, response, url);
+      return;
+    }
+    response.setHeader('Content-Security-Policy', POLICY);
+    const asked = normalize(url.pathname).replace(/^(\.\.[/\\])+/, '');
+    const path = extname(asked) === '' ? '/index.html' : asked;
+    try {
+      const bytes = await readFile(join(this.pages, path));
+      response.writeHead(200, { 'Content-Type': TYPES[extname(path)] ?? 'application/octet-stream' }).end(bytes);
+    } catch {
+      response.writeHead(404).end();
+    }
+  }
+
+  private async api(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+    const send = (status: number, body?: unknown): void => {
+      response.writeHead(status, { 'Content-Type': 'application/json' });
+      response.end(body === undefined ? undefined : JSON.stringify(body));
+    };
+    const refuse = (status: number, code: string, message: string): void => send(status, { status, code, message, mistakes: [] });
+    const found = (body: unknown): void => (body === null ? refuse(404, 'not_found', '没有找到') : send(200, body));
+    const { campus } = this;
+    const path = url.pathname.replace('/api/v1', '');
+    const method = request.method ?? 'GET';
+
+    if (method !== 'GET') {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      const body = Buffer.concat(chunks).toString();
+      const guard = request.headers['x-gengfu'];
+      this.arrived.push({ method, path, body, guard: Array.isArray(guard) ? guard[0] : guard });
+      if (guard !== '1') return refuse(403, 'forged', 'X-Gengfu');
+      const mark = /^\/findings\/(\d+)\/mark$/.exec(path);
+      if (mark !== null) {
+        const id = Number(mark[1]);
+        if (method === 'DELETE') campus.marks.delete(id);
+        else {
+          const said = JSON.parse(body) as { kind: 'switched_off'; until?: string };
+          campus.marks.set(id, { kind: said.kind, by: campus.user?.name ?? '', at: rfc(NOW), until: said.until ?? null, note: null });
+        }
+        return found(campus.findings().find((finding) => finding.id === id) ?? null);
+      }
+      if (path === '/session' && method === 'DELETE') {
+        campus.user = null;
+        return send(204);
+      }
+      if (path === '/session' || path === '/setup') {
+        const who = JSON.parse(body) as { name: string; password: string };
+        if (path === '/session' && who.password !== 'correct horse') return refuse(401, 'wrong_credentials', '用户名或密码不对');
+        campus.user = { name: who.name, role: 'engineer' };
+        campus.setupNeeded = false;
+        return send(path === '/setup' ? 201 : 204);
+      }
+      if (path.startsWith('/reports/')) return send(202);
+      return refuse(404, 'not_found', '没有找到');
+    }
+
+    const meter = /^\/meters\/([^/]+)(\/day|\/year)?$/.exec(path);
+    if (path === '/status') return send(200, campus.status());
+    if (!campus.openReading && campus.user === null) return refuse(401, 'log_in', '请先登录');
+    if (path === '/today') return send(200, campus.today());
+    if (path === '/patrol') return send(200, campus.patrol());
+    if (path === '/meters') return send(200, campus.meters());
+    if (path === '/mails') return send(200, campus.mails());
+    if (path === '/live') return this.live(response);
+    if (meter !== null) {
+      const id = decodeURIComponent(meter[1] ?? '');
+      if (meter[2] === '/day') return found(campus.day(id, url.searchParams.get('date') ?? rfc(NOW).slice(0, 10)));
+      if (meter[2] === '/year') return found(campus.year(id));
+      return found(campus.meter(id));
+    }
+    return refuse(404, 'not_found', '没有找到');
+  }
+
+  private live(response: ServerResponse): void {
+    response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+    this.streams.add(response);
+    response.on('close', () => this.streams.delete(response));
+    const latest = this.campus
+      .meters()
+      .meters.filter((meter) => meter.state === 'live')
+      .map(({ id, last_at, power_mw, flow_ml_h }) => ({ meter: id, at: last_at, power_mw, flow_ml_h }));
+    const snapshot = { latest, open_findings: this.campus.findings().length, version: '0.1.0' };
+    response.write(`event: snapshot\ndata: ${JSON.stringify(snapshot)}\n\n`);
+  }
+}

@@ -1,0 +1,76 @@
+//! Whether somebody hears of a finding, and who. Pure.
+
+use analysis::finding::FindingKind;
+use analysis::site::{Area, Person, Role};
+
+use super::Change;
+use crate::store::journal::FindingChange;
+
+/// A finding older than this when we first see it is history: nobody can act on it today.
+pub const NEWS_S: i64 = 24 * 3_600;
+
+/// What a mail tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The finding opened.
+    Opened,
+    /// It closed.
+    Closed,
+}
+
+impl Occasion {
+    /// Returns the word that stands for it in a mail's key.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Returns what a change is worth a mail for, if anything.
+///
+/// One for the opening and one for the closing, whatever happens in between: a finding
+/// that grows, or closes and opens again, is the same matter, and the mail's key keeps it
+/// from being told twice. Who was not told of the opening is not told of the closing.
+#[must_use]
+pub fn occasion(change: &Change<'_>, now: i64) -> Option<Occasion> {
+    let finding = change.finding;
+    match change.what {
+        FindingChange::Opened | FindingChange::Reopened => {
+            let news = finding.is_open() && now - finding.opened <= NEWS_S;
+            news.then_some(Occasion::Opened)
+        }
+        FindingChange::Closed => {
+            let told = change.recorded - finding.opened <= NEWS_S;
+            told.then_some(Occasion::Closed)
+        }
+        FindingChange::Grew | FindingChange::Corrected | FindingChange::Unchanged => None,
+    }
+}
+
+/// Returns who hears of a finding, and at which address.
+///
+/// Lights: who answers for the area, else every caretaker. A silent meter: every
+/// engineer. Where there is none of these with an address, the other of the two roles:
+/// a finding that nobody hears of helps nobody.
+#[must_use]
+pub fn recipients<'a>(
+    kind: FindingKind,
+    area: Option<&Area>,
+    people: &'a [Person],
+) -> Vec<(&'a Person, &'a str)> {
+    let reachable = || people.iter().filter_map(|one| Some((one, one.email.as_deref()?)));
+    let with = |role: Role| reachable().filter(|(one, _)| one.role == role).collect::<Vec<_>>();
+    let owner = area.and_then(|area| area.owner);
+    let (owner, first, second) = match kind {
+        FindingKind::LightsLeftOn => (owner, Role::Caretaker, Role::Engineer),
+        FindingKind::SilentMeter => (None, Role::Engineer, Role::Caretaker),
+    };
+    let owners: Vec<_> = reachable().filter(|(one, _)| Some(one.id) == owner).collect();
+    [owners, with(first), with(second)]
+        .into_iter()
+        .find(|group| !group.is_empty())
+        .unwrap_or_default()
+}

@@ -1,0 +1,340 @@
+//! The words of each mail: which facts, in which order, with which page behind the button.
+
+use analysis::calendar::Opening;
+use analysis::finding::{Finding, FindingKind};
+use analysis::site::{Area, Language, Medium, Meter, Site};
+
+use super::policy::Occasion;
+use super::{Change, Surroundings};
+use crate::letter::{Letter, Tone};
+use crate::words::{self, text};
+
+/// A subject and what stands under it.
+pub(super) struct Message {
+    pub(super) subject: String,
+    pub(super) letter: Letter,
+}
+
+// Many read only the notice that their phone shows of a mail, about fifteen Chinese
+// characters: thirty columns. The state ("灯未关", "lights on") needs twelve of them.
+const PLACE_COLUMNS: usize = 18;
+
+// Far enough back for the longest holiday.
+const CLOSED_LOOK_BACK_S: i64 = 14 * 86_400;
+
+/// Returns what a person is told of a finding.
+pub(super) fn message(
+    change: &Change<'_>,
+    occasion: Occasion,
+    around: &Surroundings<'_>,
+    language: Language,
+) -> Message {
+    let writer = Writer { finding: change.finding, id: change.id, around, language };
+    match (change.finding.kind, occasion) {
+        (FindingKind::LightsLeftOn, Occasion::Opened) => writer.lights_opened(),
+        (FindingKind::LightsLeftOn, Occasion::Closed) => writer.lights_closed(),
+        (FindingKind::SilentMeter, Occasion::Opened) => writer.silent_opened(),
+        (FindingKind::SilentMeter, Occasion::Closed) => writer.silent_closed(),
+    }
+}
+
+struct Writer<'a> {
+    finding: &'a Finding,
+    id: i64,
+    around: &'a Surroundings<'a>,
+    language: Language,
+}
+
+impl Writer<'_> {
+    fn lights_opened(&self) -> Message {
+        let since = words::time_of_day(&self.site().zone, self.finding.opened);
+        let wasted = self.wasted();
+        let mut facts = vec![
+            self.fact("mail.fact.since", self.ago("mail.fact.since.value", self.finding.opened)),
+            self.fact("mail.fact.so_far", wasted.clone()),
+            self.fact("mail.fact.circuit", self.meter_name()),
+        ];
+        if let Some(closed) = self.area_closed_since() {
+            facts.insert(0, self.fact("mail.fact.closed", self.moment(closed)));
+        }
+        let marks = ["switched_off", "overtime", "false_alarm"]
+            .map(|mark| (mark, self.text(&format!("word.{mark}"), &[])));
+        let marks: Vec<_> = marks.iter().map(|(mark, word)| (*mark, word.as_str())).collect();
+        let place = [("place", self.place())];
+        Message {
+            subject: self.text(
+                "mail.lights.opened.subject",
+                &[("place", &self.short_place()), ("since", &since), ("wasted", &wasted)],
+            ),
+            letter: Letter {
+                language: self.language,
+                tone: Tone::Attention,
+                title: self.text("mail.lights.opened.title", &borrow(&place)),
+                lead: self.text("mail.lights.opened.lead", &[]),
+                facts,
+                steps: self.steps("mail.lights.opened.step", &marks),
+                button: self.text("mail.lights.opened.button", &[]),
+                link: format!("{}/patrol#finding-{}", self.around.base_url, self.id),
+                footer: self.footer("mail.footer.once"),
+            },
+        }
+    }
+
+    fn lights_closed(&self) -> Message {
+        // It closed because the lights went off, or because nobody minds them any more.
+        let end = match self.opening() {
+            Some(opening) if opening.is_excepted(self.end()) => "permitted",
+            Some(opening) if opening.is_open(self.end()) => "ended",
+            _ => "closed",
+        };
+        let wasted = self.wasted();
+        let place = [("place", self.place())];
+        let day = words::day(&self.site().zone, self.finding.opened);
+        Message {
+            subject: self.text(
+                &format!("mail.lights.{end}.subject"),
+                &[
+                    ("place", &self.short_place()),
+                    ("duration", &self.duration(self.finding.opened)),
+                    ("wasted", &wasted),
+                ],
+            ),
+            letter: Letter {
+                language: self.language,
+                tone: Tone::Good,
+                title: self.text(&format!("mail.lights.{end}.title"), &borrow(&place)),
+                lead: String::new(),
+                facts: vec![
+                    self.fact("mail.fact.span", self.span(self.finding.opened)),
+                    self.fact("mail.fact.wasted", wasted),
+                    self.fact("mail.fact.circuit", self.meter_name()),
+                ],
+                steps: Vec::new(),
+                button: self.text("mail.lights.closed.button", &[]),
+                link: format!("{}?date={day}", self.meter_page()),
+                footer: self.footer("mail.footer.last"),
+            },
+        }
+    }
+
+    fn silent_opened(&self) -> Message {
+        let since = self.moment(self.last_reading());
+        let mut facts = vec![
+            self.fact(
+                "mail.fact.last_reading",
+                self.ago("mail.fact.last_reading.value", self.last_reading()),
+            ),
+            self.fact("mail.fact.meter", self.meter_name()),
+            self.fact("mail.fact.place", self.place()),
+        ];
+        if let Some(meter) = self.meter() {
+            let node = meter.node.to_string();
+            let unit_id = meter.unit_id.to_string();
+            let connection = self.text(
+                "mail.fact.connection.value",
+                &[("node", &node), ("unit_id", &unit_id), ("model", &meter.model)],
+            );
+            facts.push(self.fact("mail.fact.connection", connection));
+        }
+        let name = [("meter", self.meter_name())];
+        Message {
+            subject: self.text(
+                "mail.silent.opened.subject",
+                &[("meter", &clip(&self.meter_name())), ("since", &since)],
+            ),
+            letter: Letter {
+                language: self.language,
+                tone: Tone::Attention,
+                title: self.text("mail.silent.opened.title", &borrow(&name)),
+                lead: self.text("mail.silent.opened.lead", &[]),
+                facts,
+                steps: self.steps("mail.silent.opened.step", &[]),
+                button: self.text("mail.silent.button", &[]),
+                link: self.meter_page(),
+                footer: self.footer("mail.footer.once"),
+            },
+        }
+    }
+
+    fn silent_closed(&self) -> Message {
+        let name = [("meter", self.meter_name())];
+        Message {
+            subject: self.text(
+                "mail.silent.closed.subject",
+                &[
+                    ("meter", &clip(&self.meter_name())),
+                    ("duration", &self.duration(self.last_reading())),
+                ],
+            ),
+            letter: Letter {
+                language: self.language,
+                tone: Tone::Good,
+                title: self.text("mail.silent.closed.title", &borrow(&name)),
+                lead: self.text("mail.silent.closed.lead", &[]),
+                facts: vec![
+                    self.fact("mail.fact.without_readings", self.span(self.last_reading())),
+                    self.fact("mail.fact.meter", self.meter_name()),
+                    self.fact("mail.fact.place", self.place()),
+                ],
+                steps: Vec::new(),
+                button: self.text("mail.silent.button", &[]),
+                link: self.meter_page(),
+                footer: self.footer("mail.footer.last"),
+            },
+        }
+    }
+
+    fn text(&self, key: &str, params: &[(&str, &str)]) -> String {
+        text(self.language, key, params)
+    }
+
+    fn fact(&self, key: &str, value: String) -> (String, String) {
+        (self.text(key, &[]), value)
+    }
+
+    fn steps(&self, key: &str, params: &[(&str, &str)]) -> Vec<String> {
+        (1..=3).map(|n| self.text(&format!("{key}.{n}"), params)).collect()
+    }
+
+    fn footer(&self, key: &str) -> Vec<String> {
+        let site = self.site().name.get(self.language);
+        vec![self.text(key, &[]), self.text("mail.footer.sender", &[("site", site)])]
+    }
+
+    fn site(&self) -> &Site {
+        self.around.site
+    }
+
+    fn area(&self) -> Option<&Area> {
+        self.site().area(&self.finding.area)
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        self.site().meter(&self.finding.meter)
+    }
+
+    fn meter_name(&self) -> String {
+        match self.meter() {
+            Some(meter) => meter.name.get(self.language).to_owned(),
+            None => self.finding.meter.to_string(),
+        }
+    }
+
+    fn area_name(&self) -> String {
+        match self.area() {
+            Some(area) => area.name.get(self.language).to_owned(),
+            None => self.finding.area.to_string(),
+        }
+    }
+
+    /// Building and area; the area alone where its name says the building already.
+    fn place(&self) -> String {
+        let area = self.area_name();
+        let building = self.area().and_then(|area| self.site().building(&area.building));
+        match building.map(|building| building.name.get(self.language)) {
+            Some(building) if !area.starts_with(building) => {
+                self.text("word.place", &[("building", building), ("area", &area)])
+            }
+            _ => area,
+        }
+    }
+
+    fn short_place(&self) -> String {
+        let place = self.place();
+        if columns(&place) <= PLACE_COLUMNS { place } else { clip(&self.area_name()) }
+    }
+
+    fn meter_page(&self) -> String {
+        format!("{}/meters/{}", self.around.base_url, self.finding.meter)
+    }
+
+    fn moment(&self, instant: i64) -> String {
+        words::moment(self.language, &self.site().zone, instant, self.around.now)
+    }
+
+    fn end(&self) -> i64 {
+        self.finding.closed.unwrap_or(self.around.now)
+    }
+
+    fn duration(&self, from: i64) -> String {
+        words::duration(self.language, self.end() - from)
+    }
+
+    /// A silent meter's evidence begins with its last reading.
+    fn last_reading(&self) -> i64 {
+        self.finding.evidence.first().map_or(self.finding.opened, |first| first.start)
+    }
+
+    fn ago(&self, key: &str, from: i64) -> String {
+        let at = self.moment(from);
+        let duration = words::duration(self.language, self.around.now - from);
+        self.text(key, &[("at", &at), ("duration", &duration)])
+    }
+
+    fn span(&self, from: i64) -> String {
+        let zone = &self.site().zone;
+        let (duration, end) = (self.duration(from), self.end());
+        let until = if words::day(zone, from) == words::day(zone, end) {
+            words::time_of_day(zone, end)
+        } else {
+            self.moment(end)
+        };
+        let from = self.moment(from);
+        let params = [("from", &*from), ("until", &*until), ("duration", &*duration)];
+        self.text("mail.fact.span.value", &params)
+    }
+
+    fn wasted(&self) -> String {
+        let medium = self.meter().map_or(Medium::Electricity, |meter| meter.medium);
+        let amount = words::amount(self.language, medium, self.finding.waste);
+        let Some(cost_e4) = self.finding.cost_e4 else {
+            return self.text("mail.wasted.unpriced", &[("amount", &amount)]);
+        };
+        let cost = words::money(self.language, cost_e4, &self.site().currency);
+        self.text("mail.wasted", &[("amount", &amount), ("cost", &cost)])
+    }
+
+    fn opening(&self) -> Option<Opening<'_>> {
+        let area = self.area()?;
+        Some(Opening {
+            area: &area.id,
+            hours: self.site().hours_of(&area.id)?,
+            calendar: self.around.calendar,
+            zone: &self.site().zone,
+            exceptions: self.around.exceptions,
+        })
+    }
+
+    fn area_closed_since(&self) -> Option<i64> {
+        self.opening()?.closed_since(self.finding.opened, CLOSED_LOOK_BACK_S)
+    }
+}
+
+fn borrow<'a, const N: usize>(params: &'a [(&'a str, String); N]) -> [(&'a str, &'a str); N] {
+    params.each_ref().map(|(name, value)| (*name, value.as_str()))
+}
+
+/// The width of a text in columns; Chinese characters and their punctuation take two.
+fn columns(text: &str) -> usize {
+    text.chars().map(column_count).sum()
+}
+
+const fn column_count(c: char) -> usize {
+    // East Asian Wide and Fullwidth begin at U+1100 (UAX 11), as near as a subject needs it.
+    if '\u{1100}' <= c { 2 } else { 1 }
+}
+
+/// Returns a place that leaves room for its state in a phone's notice.
+fn clip(place: &str) -> String {
+    if columns(place) <= PLACE_COLUMNS {
+        return place.to_owned();
+    }
+    let mut out = String::new();
+    let mut room = PLACE_COLUMNS - 1;
+    for c in place.chars() {
+        let Some(left) = room.checked_sub(column_count(c)) else { break };
+        room = left;
+        out.push(c);
+    }
+    format!("{}…", out.trim_end())
+}
