@@ -94,7 +94,7 @@ pub(crate) struct Anyone(pub(crate) Option<Person>);
 
 /// Somebody who may read: anyone who is logged in, or anyone at all where the site says so.
 #[derive(Clone, Debug)]
-pub(crate) struct Reader(pub(crate) Option<Person>);
+pub(crate) struct Reader;
 
 /// Somebody who may say something about a finding.
 #[derive(Clone, Debug)]
@@ -133,7 +133,7 @@ impl FromRequestParts<WebState> for Reader {
         if person.is_none() && !web.options.open_reading {
             return Err(ApiError::LoginNeeded);
         }
-        Ok(Self(person))
+        Ok(Self)
     }
 }
 

@@ -37,7 +37,7 @@ pub struct MeterRow {
     pub unit: Unit,
     /// Whether it speaks.
     pub state: MeterState,
-    /// Instant of its newest reading.
+    /// When it last told a value.
     #[schema(required, format = DateTime)]
     pub last_at: Option<String>,
     /// Power at that instant, mW; import is positive.

@@ -158,7 +158,7 @@ fn row(rooms: &Rooms, rows: &Rows, meter: &Meter) -> Result<MeterRow, ApiError> 
         parent: meter.parent.map(|parent| parent.as_str().to_owned()),
         unit: meter.medium.into(),
         state: rows.state(meter),
-        last_at: rows.last(&meter.id).map(|last| time::written(last.pack.instant, &site.zone)),
+        last_at: rows.heard(&meter.id).map(|heard| time::written(heard, &site.zone)),
         power_mw: newest.and_then(|newest| newest.power_mw),
         flow_ml_h: newest.and_then(|newest| newest.flow_ml_h),
         today_amount: rooms.ledger.amount_today(&meter.id)?,

@@ -7,7 +7,7 @@ use analysis::finding::FindingKind as FoundKind;
 use analysis::interval::IntervalAmount;
 use analysis::site::{Meter, Site};
 use serde::Deserialize;
-use wire::Name;
+use wire::{Name, Value};
 
 use crate::live::Newest;
 use crate::store::{Arrival, journal};
@@ -17,7 +17,9 @@ use crate::web::answer::place::{Place, Text};
 use crate::web::error::ApiError;
 use crate::web::{Rooms, fill, time};
 
-/// Poll intervals without a reading after which a meter is silent.
+/// Poll intervals without a value after which a meter is late.
+const LATE_INTERVALS: i64 = 2;
+/// Poll intervals without a value after which a meter is silent.
 const SILENT_INTERVALS: i64 = 3;
 
 /// One interval of a finding's evidence, as the journal keeps it.
@@ -34,24 +36,57 @@ impl EvidenceText {
     }
 }
 
+/// How far back a meter's newest value is looked for when its last polls gave none, s.
+const LOOK_BACK_S: i64 = 3_600;
+
 /// What rows are made from: the site book, and the newest pack of every meter.
 pub(super) struct Rows {
     pub(super) site: Arc<Site>,
     pub(super) now: i64,
-    last: BTreeMap<Name, Arrival>,
+    last: BTreeMap<Name, Last>,
+}
+
+/// What a meter told last.
+struct Last {
+    /// The newest pack; that of a failed poll, it may be, which has reasons but no values.
+    arrival: Arrival,
+    /// When it last told a value, if that was within an hour of the newest pack.
+    heard: Option<i64>,
+}
+
+/// Returns when the meter of a newest pack last told a value.
+pub(super) fn heard(rooms: &Rooms, newest: &Arrival) -> Result<Option<i64>, ApiError> {
+    if tells_something(newest) {
+        return Ok(Some(newest.pack.instant));
+    }
+    let (meter, at) = (newest.pack.meter, newest.pack.instant);
+    let before = rooms.store.series().packs(&meter, at - LOOK_BACK_S, at)?;
+    Ok(before.iter().rev().find(|it| tells_something(it)).map(|it| it.pack.instant))
+}
+
+fn tells_something(arrival: &Arrival) -> bool {
+    arrival.pack.readings.iter().any(|it| matches!(it.value, Value::Measured(_)))
 }
 
 impl Rows {
     pub(super) fn read(rooms: &Rooms) -> Result<Self, ApiError> {
         let site = rooms.ledger.site().ok_or(ApiError::NoSiteBook)?;
-        let last = rooms.store.series().last_all()?;
-        let last = last.into_iter().map(|arrival| (arrival.pack.meter, arrival)).collect();
+        let mut last = BTreeMap::new();
+        for arrival in rooms.store.series().last_all()? {
+            let heard = heard(rooms, &arrival)?;
+            last.insert(arrival.pack.meter, Last { arrival, heard });
+        }
         Ok(Self { site, now: rooms.clock.now(), last })
     }
 
-    /// Returns the newest pack of a meter, however old.
+    /// Returns the newest pack of a meter, however old; one of a failed poll, it may be.
     pub(super) fn last(&self, meter: &Name) -> Option<&Arrival> {
-        self.last.get(meter)
+        self.last.get(meter).map(|last| &last.arrival)
+    }
+
+    /// Returns when a meter last told a value.
+    pub(super) fn heard(&self, meter: &Name) -> Option<i64> {
+        self.last.get(meter).and_then(|last| last.heard)
     }
 
     /// Returns what a meter tells now: nothing, if it has been silent.
@@ -66,12 +101,13 @@ impl Rows {
 
     /// Returns whether a meter speaks.
     pub(super) fn state(&self, meter: &Meter) -> MeterState {
-        let Some(last) = self.last(&meter.id) else { return MeterState::Never };
+        let Some(last) = self.last.get(&meter.id) else { return MeterState::Never };
+        let Some(heard) = last.heard else { return MeterState::Silent };
         let interval_s = i64::from(meter.interval_s);
-        let age_s = self.now - last.pack.instant;
+        let age_s = self.now - heard;
         if SILENT_INTERVALS * interval_s < age_s {
             MeterState::Silent
-        } else if 2 * interval_s < age_s {
+        } else if LATE_INTERVALS * interval_s < age_s {
             MeterState::Late
         } else {
             MeterState::Live

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
+use super::row::heard;
 use super::session::set_cookie;
 use crate::web::answer::problem::Problem;
 use crate::web::answer::session::User;
@@ -45,8 +46,11 @@ pub(crate) async fn get_status(
     let (has_users, latest) = web
         .ask(|rooms| {
             let has_users = rooms.store.journal().view(|view| view.has_users())?;
-            let last = rooms.store.series().last_all()?;
-            Ok((has_users, last.iter().map(|arrival| arrival.pack.instant).max()))
+            let mut latest = None;
+            for newest in rooms.store.series().last_all()? {
+                latest = latest.max(heard(rooms, &newest)?);
+            }
+            Ok((has_users, latest))
         })
         .await?;
     let mut notices = fill::notices(&web.health);

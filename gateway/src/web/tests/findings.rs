@@ -1,0 +1,200 @@
+use super::*;
+
+#[tokio::test]
+async fn the_round_goes_in_walking_order_and_says_what_is_on() {
+    let house = House::furnished();
+    let cookie = house.log_in("caretaker").await;
+    house.read("light-east", 1_000_000);
+    house.read("light-hall", 0);
+    let id = house.left_on("light-east", "east");
+
+    let patrol = house.get("/api/v1/patrol", &cookie).await.json();
+
+    let areas = patrol["areas"].as_array().unwrap();
+    let told: Vec<_> = areas
+        .iter()
+        .map(|it| (it["area"]["id"].clone(), it["state"].clone(), it["power_mw"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [("hall".into(), "off".into(), 0.into()), ("east".into(), "on".into(), 1_000_000.into())]
+    );
+    assert_eq!(areas[1]["findings"][0]["id"], id);
+    assert_eq!(
+        (&patrol["done"], &patrol["open"], &patrol["marked"]),
+        (&false.into(), &1.into(), &0.into())
+    );
+}
+
+#[tokio::test]
+async fn a_finding_is_told_with_its_place_its_limit_and_its_evidence() {
+    let house = House::furnished();
+    let cookie = house.log_in("leader").await;
+    let id = house.left_on("light-east", "east");
+
+    let finding = house.get(&format!("/api/v1/findings/{id}"), &cookie).await.json();
+
+    assert_eq!(finding["area"]["name"]["zh"], "二楼东");
+    assert_eq!(finding["building"]["name"]["en"], "Teaching block");
+    assert_eq!(finding["opened_at"], "2026-11-23T18:15:00+08:00");
+    assert_eq!((&finding["waste"], &finding["unit"]), (&4_200_000.into(), &"Wh".into()));
+    // 25 Wh in a quarter hour are 100 W.
+    assert_eq!(finding["limit_mw"], 100_000);
+    assert_eq!(finding["evidence"][0]["amount"], 250_000);
+    assert_eq!(finding["power_mw"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_unknown_finding_is_not_found() {
+    let house = House::furnished();
+    let cookie = house.log_in("caretaker").await;
+
+    for path in ["/api/v1/findings/999", "/api/v1/findings/x", "/api/v1/meters/nobody"] {
+        assert_eq!(house.get(path, &cookie).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    let mark = r#"{"kind":"false_alarm"}"#;
+    let answer = house.post("/api/v1/findings/999/mark", &cookie, mark).await;
+    assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not_found".into()));
+}
+
+#[tokio::test]
+async fn overtime_permits_its_area_until_it_is_taken_back() {
+    let house = House::furnished();
+    let cookie = house.log_in("caretaker").await;
+    let id = house.left_on("light-east", "east");
+    let path = format!("/api/v1/findings/{id}/mark");
+    let permits = || {
+        let journal = house.web.store.journal();
+        journal.view(|view| view.exceptions(NOW, NOW + 86_400)).unwrap()
+    };
+
+    let body = r#"{"kind":"overtime","until":"2026-11-24T00:30:00+08:00","note":" 期末阅卷 "}"#;
+    let marked = house.post(&path, &cookie, body).await;
+    let permit = permits();
+    let area = house.get("/api/v1/patrol", &cookie).await.json()["areas"][1].clone();
+    let undone = house.delete(&path, &cookie).await;
+
+    assert_eq!(marked.status, StatusCode::OK, "{}", marked.text);
+    let mark = &marked.json()["mark"];
+    assert_eq!((&mark["by"], &mark["note"]), (&"caretaker".into(), &"期末阅卷".into()));
+    assert_eq!(mark["until"], "2026-11-24T00:30:00+08:00");
+    assert_eq!(permit.len(), 1);
+    assert_eq!((permit[0].exception.area, permit[0].exception.until), (name("east"), NOW + 6_300));
+    assert_eq!((&area["state"], &area["overtime_until"]), (&"overtime".into(), &mark["until"]));
+    assert_eq!(undone.json()["mark"], Value::Null);
+    assert_eq!(permits(), []);
+}
+
+#[tokio::test]
+async fn another_mark_takes_the_place_of_the_first_and_of_its_permit() {
+    let house = House::furnished();
+    let cookie = house.log_in("caretaker").await;
+    let id = house.left_on("light-east", "east");
+    let path = format!("/api/v1/findings/{id}/mark");
+    let overtime = r#"{"kind":"overtime","until":"2026-11-24T00:30:00+08:00"}"#;
+
+    house.post(&path, &cookie, overtime).await;
+    house.post(&path, &cookie, r#"{"kind":"switched_off"}"#).await;
+    // The phone heard nothing and sends it again.
+    let again = house.post(&path, &cookie, r#"{"kind":"switched_off"}"#).await;
+
+    assert_eq!(again.json()["mark"]["kind"], "switched_off");
+    let journal = house.web.store.journal();
+    let (marks, permits, audit) = journal
+        .view(|view| {
+            let audit = view.audit(Some(&format!("finding/{id}")), 10)?;
+            Ok((view.marks(id)?, view.exceptions(NOW, NOW + 86_400)?, audit))
+        })
+        .unwrap();
+    assert_eq!(marks.len(), 2);
+    assert_eq!(permits, []);
+    assert_eq!(audit.len(), 2);
+}
+
+#[tokio::test]
+async fn a_permit_ends_in_the_future_and_within_a_week() {
+    let house = House::furnished();
+    let cookie = house.log_in("caretaker").await;
+    let id = house.left_on("light-east", "east");
+
+    for until in ["2026-11-23T22:45:00+08:00", "2026-12-01T00:00:00+08:00", "2026-11-24 01:00"] {
+        let body = format!(r#"{{"kind":"overtime","until":"{until}"}}"#);
+        let answer = house.post(&format!("/api/v1/findings/{id}/mark"), &cookie, &body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{until}");
+    }
+}
+
+#[tokio::test]
+async fn the_round_is_done_once_each_place_was_seen_to() {
+    let house = House::furnished();
+    let cookie = house.log_in("caretaker").await;
+    house.read("light-east", 1_000_000);
+    house.read("light-hall", 0);
+    let id = house.left_on("light-east", "east");
+
+    let body = r#"{"kind":"switched_off"}"#;
+    house.post(&format!("/api/v1/findings/{id}/mark"), &cookie, body).await;
+
+    let patrol = house.get("/api/v1/patrol", &cookie).await.json();
+    assert_eq!(
+        (&patrol["done"], &patrol["open"], &patrol["marked"]),
+        (&true.into(), &0.into(), &1.into())
+    );
+    assert_eq!(patrol["done_since_at"], "2026-11-23T22:45:00+08:00");
+}
+
+#[tokio::test]
+async fn today_begins_with_what_is_on_and_should_be_off() {
+    let house = House::furnished();
+    let cookie = house.log_in("leader").await;
+    house.read("light-east", 1_000_000);
+    house.read("light-hall", 0);
+    house.left_on("light-east", "east");
+
+    let today = house.get("/api/v1/today", &cookie).await.json();
+
+    let judgement = &today["judgement"];
+    assert_eq!((&judgement["code"], &judgement["level"]), (&"left_on".into(), &"bad".into()));
+    assert_eq!(judgement["params"]["places"], 1);
+    assert_eq!(judgement["params"]["power_mw"], 1_000_000);
+    let keys: Vec<_> =
+        today["tiles"].as_array().unwrap().iter().map(|it| it["key"].clone()).collect();
+    assert_eq!(keys, ["power_now", "energy_today", "cost_today", "completeness"]);
+    assert_eq!(today["tiles"][0]["value"], 1_000_000);
+    assert_eq!(today["left_on"].as_array().unwrap().len(), 1);
+    assert_eq!(today["profile"]["amount"].as_array().unwrap().len(), 96);
+}
+
+#[tokio::test]
+async fn a_meter_whose_polls_fail_is_not_live() {
+    let house = House::furnished();
+    let cookie = house.log_in("leader").await;
+    house.read("light-east", 1_000_000);
+    house.read("light-hall", 0);
+    house.web.clock.set(NOW + 170);
+    house.poll("light-hall", wire::Value::Measured(0), NOW + 160);
+    house.poll("light-east", wire::Value::Absent(wire::Absence::Timeout), NOW + 160);
+
+    let meters = house.get("/api/v1/meters", &cookie).await.json();
+    house.web.clock.set(NOW + 171);
+    let later = house.get("/api/v1/meters/light-east", &cookie).await.json();
+
+    let told: Vec<_> = meters["meters"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["id"].clone(), it["state"].clone(), it["power_mw"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("light-east".into(), "late".into(), Value::Null),
+            ("light-hall".into(), "live".into(), 0.into())
+        ]
+    );
+    assert_eq!(
+        (&later["state"], &later["last_at"]),
+        (&"silent".into(), &"2026-11-23T22:44:50+08:00".into())
+    );
+    assert_eq!(later["last_values"][0]["absence"], "timeout");
+}
