@@ -15,6 +15,7 @@ pub mod letter;
 pub mod live;
 pub mod mail;
 pub mod plan;
+pub mod report;
 pub mod site_book;
 pub mod store;
 pub mod watch;
