@@ -35,11 +35,8 @@ impl Mosquitto {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Taken and given back: nobody else asks for this one in between, as a rule.
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let shipped = include_str!("../../mosquitto.conf");
         // Ours for the test: the address, the folder, and that it stays who we are.
         let mine: String = shipped
@@ -49,7 +46,9 @@ impl Mosquitto {
                     .iter()
                     .any(|key| line.starts_with(key))
             })
-            .map(|line| format!("{}\n", line.replace("allow_anonymous false", "allow_anonymous true")))
+            .map(|line| {
+                format!("{}\n", line.replace("allow_anonymous false", "allow_anonymous true"))
+            })
             .collect();
         let config = format!(
             "listener {port} 127.0.0.1\npersistence_location {}/\nlog_dest stderr\nuser root\n{mine}",
@@ -101,7 +100,9 @@ impl Mosquitto {
             .into_iter()
             .map(PathBuf::from)
             .find(|path| path.exists())
-            .expect("this test needs mosquitto; `make test` installs it, or: apt-get install mosquitto")
+            .expect(
+                "this test needs mosquitto; `make test` installs it, or: apt-get install mosquitto",
+            )
     }
 
     fn config(&self) -> BrokerConfig {
@@ -167,10 +168,9 @@ impl Node {
 
     async fn message(&mut self) -> (String, Bytes) {
         self.until("PUBLISH", |packet| match packet {
-            Packet::Publish(publish) => Some((
-                String::from_utf8(publish.topic.to_vec()).unwrap(),
-                publish.payload.clone(),
-            )),
+            Packet::Publish(publish) => {
+                Some((String::from_utf8(publish.topic.to_vec()).unwrap(), publish.payload.clone()))
+            }
             _ => None,
         })
         .await
@@ -211,9 +211,8 @@ impl Gateway {
     async fn broker_away(&self, is_away: bool) {
         let health = self.door.health.clone();
         let mut changed = health.watch();
-        let matches = |_: &u64| {
-            health.all().iter().any(|notice| notice.code == Code::BrokerAway) == is_away
-        };
+        let matches =
+            |_: &u64| health.all().iter().any(|notice| notice.code == Code::BrokerAway) == is_away;
         soon("the notice about the broker", changed.wait_for(matches)).await.unwrap();
     }
 

@@ -27,9 +27,9 @@
 pub mod board;
 pub mod broker;
 pub mod door;
-pub mod gate;
 #[cfg(test)]
 mod fixture;
+pub mod gate;
 pub mod listen;
 
 use tokio::sync::{mpsc, oneshot};

@@ -103,10 +103,7 @@ impl Hub {
 
     /// Returns when a client may be read, which has room of its own too.
     pub(super) async fn room(&self, has_room: impl Fn() -> bool) {
-        while self.stopping.get()
-            || self.limits.in_flight <= self.in_flight.get()
-            || !has_room()
-        {
+        while self.stopping.get() || self.limits.in_flight <= self.in_flight.get() || !has_room() {
             self.eased.notified().await;
         }
     }
@@ -241,9 +238,9 @@ impl Hub {
 
     fn forget_expired(&self) {
         let now = self.door.clock.now();
-        self.clients.borrow_mut().retain(|_, client| {
-            client.forget_at.get().is_none_or(|forget_at| now < forget_at)
-        });
+        self.clients
+            .borrow_mut()
+            .retain(|_, client| client.forget_at.get().is_none_or(|forget_at| now < forget_at));
     }
 
     /// A connection is over.
@@ -276,7 +273,11 @@ impl Hub {
 
     /// Notes that a client is to get every retained message it asked for: all of them, or
     /// those of one filter that it has just added.
-    pub(super) fn owe_all_retained(&self, client: &Client, filter: Option<&ntex_mqtt::TopicFilter>) {
+    pub(super) fn owe_all_retained(
+        &self,
+        client: &Client,
+        filter: Option<&ntex_mqtt::TopicFilter>,
+    ) {
         let wanted = |topic: &str| match filter {
             Some(filter) => filter.matches_topic(topic),
             None => client.wants(topic),
@@ -289,7 +290,8 @@ impl Hub {
         }
         let own = prefix(&self.door.site, &client.node);
         let retained = self.retained.borrow();
-        let of_node = retained.range(own.clone()..).take_while(|(topic, _)| topic.starts_with(&own));
+        let of_node =
+            retained.range(own.clone()..).take_while(|(topic, _)| topic.starts_with(&own));
         for (topic, payload) in of_node.filter(|(topic, _)| wanted(topic)) {
             client.owe_retained(topic.clone(), payload.clone());
         }

@@ -237,8 +237,7 @@ async fn a_receipt_dropped_unsigned_closes_the_connection_without_acknowledgemen
 async fn a_node_of_mqtt_3_1_1_is_acknowledged_after_its_receipt_too() {
     let mut world = World::new();
     let address = world.listener.address();
-    let options =
-        rumqttc::MqttOptions::new("node-1", address.ip().to_string(), address.port());
+    let options = rumqttc::MqttOptions::new("node-1", address.ip().to_string(), address.port());
     let (client, mut events) = rumqttc::AsyncClient::new(options, 10);
     let readings = topic("node-1", Channel::Readings);
     let payload = bytes_of(&pack("meter-1", 5));
@@ -450,8 +449,7 @@ async fn lengths_that_contradict_each_other_close_the_client() {
 #[tokio::test]
 async fn two_thousand_messages_in_flight_stay_within_the_bounds() {
     const PLACES: usize = 50;
-    let limits =
-        Limits { in_flight_per_session: 100, in_flight: 150, ..Limits::default() };
+    let limits = Limits { in_flight_per_session: 100, in_flight: 150, ..Limits::default() };
     let mut world = World::with(limits, anybody(), PLACES);
     let mut nodes = [world.client("node-1").await, world.client("node-2").await];
     for (node, (id, meter)) in nodes.iter().zip([("node-1", "meter-1"), ("node-2", "meter-3")]) {
@@ -462,8 +460,7 @@ async fn two_thousand_messages_in_flight_stay_within_the_bounds() {
         }
     }
     let [first, second] = &mut nodes;
-    let clients =
-        async { tokio::join!(first.acknowledged(1_000), second.acknowledged(1_000)) };
+    let clients = async { tokio::join!(first.acknowledged(1_000), second.acknowledged(1_000)) };
 
     let recorder = async {
         let mut unsigned: Vec<Incoming> = Vec::new();

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use ntex::time::Seconds;
-use ntex_mqtt::v3::{Handshake, HandshakeAck, ProtocolMessage, ProtocolMessageAck};
 use ntex_mqtt::QoS;
+use ntex_mqtt::v3::{Handshake, HandshakeAck, ProtocolMessage, ProtocolMessageAck};
 
 use super::hub::{Hello, Hub, Refusal, Welcome};
 use super::session::{Session, Sink, Will};

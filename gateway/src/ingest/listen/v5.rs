@@ -3,11 +3,11 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
+use ntex_mqtt::QoS;
 use ntex_mqtt::v5::codec::{
     ConnectAckReason, DisconnectReasonCode, SubscribeAckReason, UnsubscribeAckReason,
 };
 use ntex_mqtt::v5::{Handshake, HandshakeAck, ProtocolMessage, ProtocolMessageAck};
-use ntex_mqtt::QoS;
 
 use super::client::FilterError;
 use super::hub::{Hello, Hub, Refusal, Welcome};
@@ -62,7 +62,9 @@ pub(super) fn obey(session: &Session, message: ProtocolMessage) -> ProtocolMessa
             for mut subscription in &mut subscribe {
                 match session.subscribe(subscription.topic()) {
                     Ok(()) => subscription.confirm(QoS::AtLeastOnce),
-                    Err(FilterError::Foreign) => subscription.fail(SubscribeAckReason::NotAuthorized),
+                    Err(FilterError::Foreign) => {
+                        subscription.fail(SubscribeAckReason::NotAuthorized)
+                    }
                     Err(FilterError::Malformed) => {
                         subscription.fail(SubscribeAckReason::TopicFilterInvalid);
                     }
