@@ -31,9 +31,7 @@ use crate::health::{Code, Health, Level};
 use crate::ledger::Ledger;
 use crate::letter::LetterError;
 use crate::live::{Happening, Live};
-use crate::store::journal::{
-    FindingChange, FindingDraft, FindingFilter, FindingRow, FindingState,
-};
+use crate::store::journal::{FindingChange, FindingDraft, FindingFilter, FindingRow, FindingState};
 use crate::store::{Store, StoreError};
 
 /// How many days each round looks back for lights: so long may readings be late and still
@@ -167,7 +165,12 @@ impl Watch {
     /// # Errors
     ///
     /// [`WatchError`]; what was found before it stays.
-    pub fn catch_up(&self, from: Date, to: Date, mut walked: impl FnMut(Date)) -> Result<(), WatchError> {
+    pub fn catch_up(
+        &self,
+        from: Date,
+        to: Date,
+        mut walked: impl FnMut(Date),
+    ) -> Result<(), WatchError> {
         let Some(site) = self.ledger.site() else { return Ok(()) };
         let mut day = from;
         while day < to {
