@@ -1,1 +1,51 @@
+//! The node: it reads the meters of one bus and publishes what they say.
+//!
+//! ```text
+//! meters ──► bus ──► poll ──► outbox ──► uplink ──► broker or gateway
+//!                     ▲                    │
+//!                     └─── schedule ◄─── plan (retained)
+//! ```
+//!
+//! No std, no heap, no panic: the same code runs on a microcontroller and as a Linux
+//! process. A host brings a port or a bus, a way to dial its gateway, a clock, and an
+//! `embassy-time` driver for the short times of the line; it calls [`Node::run`].
+//!
+//! Reading order:
+//!
+//! - [`bus`]: what can be asked of the meters' line, and how it can fail;
+//! - [`rtu`]: Modbus RTU on any stream of bytes;
+//! - [`planner`]: a register map becomes few requests;
+//! - [`poll`]: one meter is read once;
+//! - [`schedule`]: which meter next, and when;
+//! - [`outbox`]: what was read and is not yet acknowledged;
+//! - [`host`]: what a host brings and is told;
+//! - [`uplink`]: the outbox empties into a broker, the plan arrives;
+//! - [`node`]: all of it together.
+//!
+//! Afterwards, always: a pack leaves the outbox only when its publication was acknowledged
+//! or the outbox was full, and then it is counted; a plan that is no good never replaces
+//! one that is; nothing is ever written to a meter.
 #![no_std]
+#![warn(missing_docs)]
+// A test that indexes beyond its table fails, as it should; a node would reboot.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+#![expect(async_fn_in_trait, reason = "a node's futures are joined, whoever spawns them has one")]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod bus;
+pub mod host;
+pub mod node;
+pub mod outbox;
+pub mod planner;
+pub mod poll;
+pub mod rtu;
+pub mod schedule;
+pub mod uplink;
+
+pub use bus::{Bus, Pace, PollError, Request};
+pub use host::{Clock, Dialer, Event, Host};
+pub use node::{Identity, Node};
+pub use outbox::{Outbox, RamOutbox};
+pub use uplink::{Login, UplinkBuffers};

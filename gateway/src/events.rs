@@ -76,6 +76,7 @@ counters! {
 
 families! {
     PACKS_REJECTED = "gengfu_packs_rejected_total", "reason", "Packs or payloads rejected by the gate.";
+    CLIENTS_REFUSED = "gengfu_clients_refused_total", "reason", "Connections that the gateway's own MQTT listener refused.";
     BROKER_LOST = "gengfu_broker_lost_total", "door", "Connections to a broker that were lost or refused.";
     FINDINGS_OPENED = "gengfu_findings_opened_total", "kind", "Findings opened.";
     FINDINGS_CLOSED = "gengfu_findings_closed_total", "kind", "Findings closed.";
@@ -136,6 +137,22 @@ pub fn node_online(node: &Name, version: &str) {
 /// A node's last will arrived.
 pub fn node_gone(node: &Name) {
     tracing::warn!(%node, "node gone");
+}
+
+/// The gateway's own listener refused a client, or had no room for it.
+pub fn client_refused(reason: &'static str) {
+    CLIENTS_REFUSED.add(reason, 1);
+    tracing::warn!(reason, "client refused");
+}
+
+/// A plan or command cannot be sent to a node.
+pub fn delivery_failed(node: &Name, error: &dyn std::error::Error) {
+    tracing::error!(%node, error = %chain(error), "message to node cannot be sent");
+}
+
+/// The gateway's own listener broke.
+pub fn listener_failed(error: &dyn std::error::Error) {
+    tracing::error!(error = %chain(error), "MQTT listener broke");
 }
 
 /// A poll of a meter gave no value.

@@ -76,7 +76,7 @@ impl House {
     pub async fn open(config: Config, clock: Clock) -> Result<Self> {
         let store = Store::open(&config.data_dir)
             .with_context(|| format!("cannot open the store in `{}`", config.data_dir.display()))?;
-        let ledger = Ledger::new(&store);
+        let ledger = Ledger::new(&store, &clock);
         ledger.reload().context("cannot read the site book")?;
         let pages = TcpListener::bind(config.web.listen).await.with_context(|| {
             format!("cannot serve the pages on {}; is another gateway running?", config.web.listen)

@@ -255,7 +255,7 @@ impl Watch {
         let polled = Polled {
             meter: &meter.id,
             area: &meter.area,
-            interval_s: i64::from(meter.interval_s),
+            interval_s: meter.interval_s,
             expected_since: first,
         };
         Ok(silent_meter(&polled, &instants, to))

@@ -120,10 +120,19 @@ pub fn power(mw: i64) -> String {
 #[must_use]
 pub fn money(language: Language, e4: i64, currency: &str) -> String {
     let amount = grouped(e4, 10_000, 2);
-    match (language, currency) {
-        (Language::Zh, "CNY") => format!("{amount} 元"),
-        (Language::Zh, _) => format!("{amount} {currency}"),
-        (Language::En, _) => format!("{currency} {amount}"),
+    let word = self::currency(language, currency);
+    match language {
+        Language::Zh => format!("{amount} {word}"),
+        Language::En => format!("{word} {amount}"),
+    }
+}
+
+/// Returns what people call a currency, given its ISO 4217 code: `元`, `CNY`.
+#[must_use]
+pub fn currency(language: Language, code: &str) -> &str {
+    match (language, code) {
+        (Language::Zh, "CNY") => "元",
+        (Language::Zh | Language::En, _) => code,
     }
 }
 
@@ -146,13 +155,24 @@ pub fn time_of_day(zone: &TimeZone, instant: i64) -> String {
 pub fn moment(language: Language, zone: &TimeZone, instant: i64, now: i64) -> String {
     let local = civil(zone, instant);
     let same_year = local.year() == civil(zone, now).year();
-    let form = match (language, same_year) {
-        (Language::Zh, true) => "%-m月%-d日 %H:%M",
-        (Language::Zh, false) => "%Y年%-m月%-d日 %H:%M",
-        (Language::En, true) => "%-d %b %H:%M",
-        (Language::En, false) => "%-d %b %Y %H:%M",
+    if !same_year {
+        return moment_with_year(language, zone, instant);
+    }
+    let form = match language {
+        Language::Zh => "%-m月%-d日 %H:%M",
+        Language::En => "%-d %b %H:%M",
     };
     local.strftime(form).to_string()
+}
+
+/// Returns a local day and time at the site with its year, for documents that are kept.
+#[must_use]
+pub fn moment_with_year(language: Language, zone: &TimeZone, instant: i64) -> String {
+    let form = match language {
+        Language::Zh => "%Y年%-m月%-d日 %H:%M",
+        Language::En => "%-d %b %Y %H:%M",
+    };
+    civil(zone, instant).strftime(form).to_string()
 }
 
 /// Returns a local day at the site, as in the address of a page: `2026-11-23`.

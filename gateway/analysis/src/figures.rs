@@ -26,7 +26,7 @@ use crate::{
     interval::{INTERVAL_S, IntervalAmount, Span},
     money::Cost,
     profile::{day_span, within},
-    site::{Medium, Site},
+    site::{Medium, Meter, Site},
     tariff::{Pricing, Tariff},
 };
 
@@ -302,6 +302,25 @@ fn rates_of(tariff: &Tariff, site: &Site, calendar: &HolidayCalendar, days: &[Da
         .flat_map(|day| day.span.starts())
         .map(|start| pricing.rate_at(start).map(|rate| rate.rate_e4))
         .collect()
+}
+
+/// Returns a meter's figure of a local day, as far as it is over by `as_of`: the same cell
+/// that the month's rows are sums of.
+#[must_use]
+pub fn day_so_far(
+    site: &Site,
+    calendar: &HolidayCalendar,
+    meter: &Meter,
+    date: Date,
+    as_of: i64,
+    intervals: &[IntervalAmount],
+) -> Figure {
+    let Span { from, to } = day_span(date, &site.zone);
+    let over = (as_of.min(to) - from).div_euclid(INTERVAL_S).max(0);
+    let day = Day { date, span: Span { from, to: from + over * INTERVAL_S }, first: 0 };
+    let tariff = site.tariff_of(meter).filter(|tariff| tariff.medium == meter.medium);
+    let rates = tariff.map(|tariff| rates_of(tariff, site, calendar, std::slice::from_ref(&day)));
+    day_figure(&day, intervals, rates.as_ref())
 }
 
 /// Returns a meter's figure of one day: the cell that all rows are sums of, and the one

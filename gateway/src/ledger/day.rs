@@ -1,39 +1,45 @@
-//! A day and a year of one meter, put together for a page.
+//! A day, a year and a month, put together for pages, sheets and the watch.
 
 use analysis::calendar::{Day, Exception, Opening};
-use analysis::figures::Figure;
-use analysis::interval::{INTERVAL_S, IntervalAmount, Span};
-use analysis::profile::{TYPICAL_DAYS, Typical, TypicalDays, day_span, day_start};
-use analysis::site::{Meter, Site};
+use analysis::figures::{self, Figure, MeterProfile, MonthFigures, month_figures, month_span};
+use analysis::finding::{Finding, FindingKind};
+use analysis::interval::{IntervalAmount, Span};
+use analysis::money::Cost;
+use analysis::pace::Pace;
+use analysis::profile::{TYPICAL_DAYS, Typical, TypicalDays, day_span, day_start, within};
+use analysis::site::{Medium, Meter, Site};
 use analysis::tariff::Pricing;
 use jiff::ToSpan;
 use jiff::civil::Date;
+use wire::Name;
 
 use super::Ledger;
 use crate::store::StoreError;
+use crate::store::journal::FindingFilter;
 
-/// One local day of one meter: 96 intervals, or 92 or 100 where clocks change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MeterDay {
-    /// The local day.
-    pub date: Date,
-    /// What the calendar says of it.
+/// One local day of a meter, or of the whole site: 96 intervals, or 92 or 100 where clocks
+/// change.
+#[derive(Clone, Debug)]
+pub struct DayView {
+    /// What the calendar says of the day.
     pub day: Day,
-    /// Its first instant and the first of the next.
-    pub span: Span,
-    /// What went through, quarter hour by quarter hour; missing where time has not come yet.
+    /// Its first instant.
+    pub start: i64,
+    /// What went through; missing where time has not come yet.
     pub intervals: Vec<IntervalAmount>,
-    /// What is usual for such a day, interval by interval.
+    /// What is usual for each interval of such a day.
     pub typical: Vec<Option<Typical>>,
-    /// Whether the meter's area is meant to be in use, at the start of each interval.
+    /// Whether the area is meant to be in use at the start of each interval.
     pub open: Vec<bool>,
-    /// Its sum, cost and shares up to now.
+    /// Sum, cost and shares of the intervals that have begun.
     pub figure: Figure,
-    /// Whether a tariff covers it; else the cost is not known.
-    pub priced: bool,
+    /// The day so far against such days at the same time.
+    pub pace: Pace,
+    /// Whether a tariff covers all of it; else its cost is not known.
+    pub has_tariff: bool,
 }
 
-/// One day of a year of one meter, hour by hour.
+/// One day of a year of one meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YearDay {
     /// The local day.
@@ -46,24 +52,18 @@ pub struct YearDay {
     pub total: Option<i64>,
 }
 
-/// How many days a year on a page has: whole weeks, so that weekdays line up.
-pub const YEAR_DAYS: i64 = 364;
-
 impl Ledger {
-    /// Returns a local day of a meter. `now` tells how much of today has passed.
+    /// Returns a local day of a meter; `None` if the site book has no such meter.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store cannot be read.
-    pub fn day(
-        &self,
-        site: &Site,
-        meter: &Meter,
-        date: Date,
-        now: i64,
-    ) -> Result<MeterDay, StoreError> {
+    pub fn day(&self, meter: &Name, date: Date) -> Result<Option<DayView>, StoreError> {
+        let Some(site) = self.site() else { return Ok(None) };
+        let Some(meter) = site.meter(meter) else { return Ok(None) };
+        let now = self.0.clock.now();
         let span = day_span(date, &site.zone);
-        let intervals = self.intervals(meter, span)?;
+        let intervals = self.intervals(meter, weeks_before(date, &site, span))?;
         let exceptions = self.exceptions(span)?;
         let open = site.hours_of(&meter.area).map(|hours| Opening {
             area: &meter.area,
@@ -73,64 +73,226 @@ impl Ledger {
             exceptions: &exceptions,
         });
         let open = span.starts().map(|start| open.is_none_or(|it| it.is_open(start))).collect();
-        let past = |interval: &&IntervalAmount| interval.start < now;
-        let passed: Vec<IntervalAmount> = intervals.iter().filter(past).copied().collect();
-        let pricing = self.pricing(site, meter);
-        let figure = Figure::of(&passed, pricing.as_ref(), &site.zone);
-        Ok(MeterDay {
-            date,
-            day: self.calendar().day(date),
-            span,
-            typical: self.typical(site, meter, date, span)?,
-            intervals,
-            open,
-            figure,
-            priced: pricing.is_some() && figure.unpriced == 0,
-        })
+        let figure = self.figure(&site, meter, date, &intervals, now);
+        let has_tariff = self.pricing(&site, meter).is_some() && figure.unpriced == 0;
+        Ok(Some(self.view(&site, date, &intervals, open, figure, has_tariff, now)))
     }
 
-    /// Returns the 364 days of a meter up to and with a local day.
+    /// Returns the electricity of the whole site on a local day: all meters at the top
+    /// together. What is missing of one of them is missing. Empty without a site book.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if the store cannot be read.
-    pub fn year(&self, site: &Site, meter: &Meter, to: Date) -> Result<Vec<YearDay>, StoreError> {
-        let from = to.saturating_sub((YEAR_DAYS - 1).days());
-        let span = Span { from: day_span(from, &site.zone).from, to: day_span(to, &site.zone).to };
-        let intervals = self.intervals(meter, span)?;
-        let mut days = Vec::new();
-        let mut rest = intervals.as_slice();
-        let mut date = from;
-        while date <= to {
-            let end = day_span(date, &site.zone).to;
-            let (today, later) = rest.split_at(rest.partition_point(|it| it.start < end));
-            rest = later;
-            let hours: Vec<Option<i64>> = today.chunks(PER_HOUR).map(whole).collect();
-            let total = hours.iter().flatten().copied().reduce(|a, b| a + b);
-            days.push(YearDay { date, day: self.calendar().day(date), hours, total });
-            let Ok(next) = date.tomorrow() else { break };
-            date = next;
+    pub fn site_day(&self, date: Date) -> Result<Option<DayView>, StoreError> {
+        let Some(site) = self.site() else { return Ok(None) };
+        let now = self.0.clock.now();
+        let span = day_span(date, &site.zone);
+        let history = weeks_before(date, &site, span);
+        let mut together: Vec<IntervalAmount> = Vec::new();
+        let mut figure = Figure::default();
+        let mut has_tariff = true;
+        for meter in tops(&site, Medium::Electricity) {
+            let own = self.intervals(meter, history)?;
+            let figured = self.figure(&site, meter, date, &own, now);
+            has_tariff &= self.pricing(&site, meter).is_some() && figured.unpriced == 0;
+            figure += figured;
+            together = add_up(together, own);
         }
-        Ok(days)
+        if together.is_empty() {
+            together = history.starts().map(IntervalAmount::missing).collect();
+            has_tariff = false;
+        }
+        let open = vec![true; span.starts().count()];
+        Ok(Some(self.view(&site, date, &together, open, figure, has_tariff, now)))
     }
 
-    /// Returns what is usual for each interval of a local day, by the eight weeks before.
-    fn typical(
+    #[expect(clippy::too_many_arguments, reason = "one place that puts a view together")]
+    fn view(
+        &self,
+        site: &Site,
+        date: Date,
+        intervals: &[IntervalAmount],
+        open: Vec<bool>,
+        figure: Figure,
+        has_tariff: bool,
+        now: i64,
+    ) -> DayView {
+        let (zone, calendar) = (&site.zone, self.calendar());
+        let span = day_span(date, zone);
+        let usual = TypicalDays::learn(intervals, date, zone, calendar);
+        DayView {
+            day: calendar.day(date),
+            start: span.from,
+            intervals: within(intervals, span).to_vec(),
+            typical: span.starts().map(|start| usual.at(start, zone, calendar)).collect(),
+            open,
+            figure,
+            pace: Pace::of(intervals, date, now.min(span.to), zone, calendar),
+            has_tariff,
+        }
+    }
+
+    /// A day of a meter as the month's figures have it, up to now.
+    fn figure(
         &self,
         site: &Site,
         meter: &Meter,
         date: Date,
-        span: Span,
-    ) -> Result<Vec<Option<Typical>>, StoreError> {
-        let first = date.checked_sub(TYPICAL_DAYS.days()).unwrap_or(date);
-        let before = Span { from: day_start(first, &site.zone), to: span.from };
-        let intervals = self.intervals(meter, before)?;
-        let days = TypicalDays::learn(&intervals, date, &site.zone, self.calendar());
-        Ok(span.starts().map(|start| days.at(start, &site.zone, self.calendar())).collect())
+        intervals: &[IntervalAmount],
+        now: i64,
+    ) -> Figure {
+        figures::day_so_far(site, self.calendar(), meter, date, now, intervals)
+    }
+
+    /// Returns what went through a meter today; `None` if it or all of it is unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn amount_today(&self, meter: &Name) -> Result<Option<i64>, StoreError> {
+        let Some(site) = self.site() else { return Ok(None) };
+        let Some(meter) = site.meter(meter) else { return Ok(None) };
+        let now = self.0.clock.now();
+        let Some(today) = self.today(now) else { return Ok(None) };
+        let intervals = self.intervals(meter, day_span(today, &site.zone))?;
+        let known = intervals.iter().filter_map(IntervalAmount::known);
+        Ok(known.reduce(|sum, amount| sum + amount))
+    }
+
+    /// Returns what all media cost today so far, 1/10000 of the currency.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn cost_today(&self, now: i64) -> Result<Option<i64>, StoreError> {
+        let (Some(site), Some(today)) = (self.site(), self.today(now)) else { return Ok(None) };
+        let mut cost = None;
+        for meter in site.meters.iter().filter(|meter| site.is_top(meter)) {
+            if self.pricing(&site, meter).is_some() {
+                let intervals = self.intervals(meter, day_span(today, &site.zone))?;
+                let figure = self.figure(&site, meter, today, &intervals, now);
+                cost = Some(cost.unwrap_or(0) + figure.cost_e4);
+            }
+        }
+        Ok(cost)
+    }
+
+    /// Returns the share of readings accepted, of those that should be there between the
+    /// beginning of a local day and now, in thousandths of a percent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn completeness(&self, date: Date, now: i64) -> Result<Option<i64>, StoreError> {
+        let Some(site) = self.site() else { return Ok(None) };
+        let from = day_start(date, &site.zone);
+        let (mut received, mut expected) = (0, 0);
+        for meter in &site.meters {
+            let counts = self.0.store.series().counts(&meter.id, from, now)?;
+            received += counts.received;
+            expected += counts.expected;
+        }
+        let share = (received * 100_000).checked_div(expected);
+        Ok(share.and_then(|share| i64::try_from(share.min(100_000)).ok()))
+    }
+
+    /// Returns what an hour of these powers (meter, mW) costs now, 1/10000 of the currency;
+    /// `None` if one of them is not known or has no tariff.
+    #[must_use]
+    pub fn cost_per_hour<'a>(
+        &self,
+        powers: impl Iterator<Item = (&'a str, Option<i64>)>,
+        now: i64,
+    ) -> Option<i64> {
+        let site = self.site()?;
+        let mut cost = Cost::ZERO;
+        for (meter, power_mw) in powers {
+            let meter = site.meter(&meter.parse().ok()?)?;
+            // One hour at so many mW is as many mWh.
+            cost += self.pricing(&site, meter)?.cost_at(now, power_mw?)?;
+        }
+        Some(cost.e4())
+    }
+
+    /// Returns some days of a meter up to and with a local day, hour by hour; `None` if the
+    /// site book has no such meter.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn year(
+        &self,
+        meter: &Name,
+        to: Date,
+        days: u16,
+    ) -> Result<Option<Vec<YearDay>>, StoreError> {
+        let Some(site) = self.site() else { return Ok(None) };
+        let Some(meter) = site.meter(meter) else { return Ok(None) };
+        let zone = &site.zone;
+        let from = to.saturating_sub((i64::from(days) - 1).days());
+        let span = Span { from: day_start(from, zone), to: day_span(to, zone).to };
+        let intervals = self.intervals(meter, span)?;
+        let mut year = Vec::new();
+        let mut date = from;
+        while date <= to {
+            let today = within(&intervals, day_span(date, zone));
+            let hours: Vec<Option<i64>> = today.chunks(PER_HOUR).map(whole).collect();
+            let total = hours.iter().flatten().copied().reduce(|a, b| a + b);
+            year.push(YearDay { date, day: self.calendar().day(date), hours, total });
+            let Ok(next) = date.tomorrow() else { break };
+            date = next;
+        }
+        Ok(Some(year))
+    }
+
+    /// Returns the figures of the month that a local day lies in, up to now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn month(&self, day: Date) -> Result<Option<MonthFigures>, StoreError> {
+        let Some(site) = self.site() else { return Ok(None) };
+        let span = month_span(&site, day);
+        let profiles: Vec<(Name, Vec<IntervalAmount>)> = site
+            .meters
+            .iter()
+            .map(|meter| Ok((meter.id, self.intervals(meter, span)?)))
+            .collect::<Result<_, StoreError>>()?;
+        let profiles: Vec<MeterProfile<'_>> = profiles
+            .iter()
+            .map(|(meter, intervals)| MeterProfile { meter: *meter, intervals })
+            .collect();
+        let filter = FindingFilter {
+            from: Some(span.from),
+            to: Some(span.to),
+            limit: u32::MAX,
+            ..FindingFilter::default()
+        };
+        let rows = self.0.store.journal().view(|view| view.findings(&filter))?;
+        let findings: Vec<Finding> = rows
+            .into_iter()
+            .filter(|row| row.mark.as_ref().is_none_or(|mark| mark.mark.kind != "false_alarm"))
+            .filter_map(|row| {
+                Some(Finding {
+                    kind: FindingKind::from_code(&row.draft.kind)?,
+                    meter: row.draft.meter,
+                    area: row.draft.area,
+                    opened: row.draft.opened,
+                    closed: row.draft.closed,
+                    waste: row.draft.waste,
+                    cost_e4: Some(row.draft.cost_e4),
+                    evidence: Vec::new(),
+                })
+            })
+            .collect();
+        let now = self.0.clock.now();
+        Ok(Some(month_figures(&site, self.calendar(), day, now, &profiles, &findings)))
     }
 
     /// Returns what it takes to price a meter's consumption, if a tariff covers it.
-    pub(super) fn pricing<'a>(&'a self, site: &'a Site, meter: &Meter) -> Option<Pricing<'a>> {
+    #[must_use]
+    pub fn pricing<'a>(&'a self, site: &'a Site, meter: &Meter) -> Option<Pricing<'a>> {
         let tariff = site.tariff_of(meter)?;
         Some(Pricing { tariff, zone: &site.zone, calendar: self.calendar() })
     }
@@ -148,9 +310,27 @@ impl Ledger {
 }
 
 const PER_HOUR: usize = 4;
-const _: () = assert!(PER_HOUR as i64 * INTERVAL_S == 3_600);
 
 /// The amount of some intervals together, if none of them has a gap.
 fn whole(intervals: &[IntervalAmount]) -> Option<i64> {
     intervals.iter().map(IntervalAmount::complete).sum()
+}
+
+/// A day's span and the weeks before it that teach what is usual.
+fn weeks_before(date: Date, site: &Site, day: Span) -> Span {
+    let first = date.checked_sub(TYPICAL_DAYS.days()).unwrap_or(date);
+    Span { from: day_start(first, &site.zone), to: day.to }
+}
+
+/// The meters of a medium whose amounts no other one of it counts as well.
+fn tops(site: &Site, medium: Medium) -> impl Iterator<Item = &Meter> {
+    site.meters.iter().filter(move |meter| meter.medium == medium && site.is_top(meter))
+}
+
+/// Adds a meter's intervals to those of others, which are of the same span.
+fn add_up(together: Vec<IntervalAmount>, other: Vec<IntervalAmount>) -> Vec<IntervalAmount> {
+    if together.is_empty() {
+        return other;
+    }
+    together.iter().zip(&other).map(|(sum, other)| sum.with(other)).collect()
 }

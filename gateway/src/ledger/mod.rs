@@ -6,11 +6,10 @@
 //!
 //! All methods may block; callers are on a thread where that is fine.
 //!
-//! Not here: what a page or a sheet looks like, what time it is.
+//! Not here: what a page or a sheet looks like.
 
 mod day;
 mod intervals;
-mod site;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -21,11 +20,11 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::clock::Clock;
 use crate::site_book::{self, SiteBook};
 use crate::store::{Store, StoreError};
-pub use day::{MeterDay, YEAR_DAYS, YearDay};
+pub use day::{DayView, YearDay};
 use intervals::Intervals;
-pub use site::SiteNow;
 
 /// Consumption and figures of a site. Cheap to clone; all clones share what they remember.
 #[derive(Clone)]
@@ -33,6 +32,7 @@ pub struct Ledger(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    clock: Clock,
     calendar: HolidayCalendar,
     intervals: Intervals,
     book: RwLock<Option<Book>>,
@@ -51,9 +51,10 @@ pub struct Book {
 impl Ledger {
     /// Returns a ledger over a store; the site book is taken up by [`Ledger::reload`].
     #[must_use]
-    pub fn new(store: &Store) -> Self {
+    pub fn new(store: &Store, clock: &Clock) -> Self {
         Self(Arc::new(Inner {
             store: store.clone(),
+            clock: clock.clone(),
             calendar: HolidayCalendar::china(),
             intervals: Intervals::new(store.clone()),
             book: RwLock::default(),

@@ -17,15 +17,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["document"]),
     ("site_book", &["document"]),
     ("words", &[]),
+    ("letter", &["words"]),
     ("store", &["clock", "events"]),
     ("ingest", &["clock", "config", "events", "health", "store"]),
     ("record", &["clock", "events", "health", "ingest", "store"]),
     ("node", &["clock", "config", "events"]),
     ("ledger", &["clock", "site_book", "store"]),
-    ("alert", &["store", "words"]),
+    ("alert", &["letter", "store", "words"]),
     ("watch", &["alert", "clock", "events", "health", "ledger", "site_book", "store"]),
     ("mail", &["clock", "config", "events", "health", "store"]),
-    ("report", &["store", "words"]),
+    ("report", &["letter", "store", "words"]),
     (
         "web",
         &[

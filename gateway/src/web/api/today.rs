@@ -3,15 +3,15 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::ledger::Typical;
 use analysis::calendar::Opening;
 use analysis::finding::FindingKind as FoundKind;
 use analysis::interval::{INTERVAL_S, interval_start};
+use analysis::profile::Typical;
 use analysis::site::{Medium, Meter};
 use axum::Json;
 use axum::extract::State;
 
-use super::row::{Rows, mean_power};
+use super::row::Rows;
 use crate::ledger::DayView;
 use crate::store::journal::{FindingFilter, FindingState};
 use crate::web::answer::finding::{FindingRow, Unit};
@@ -50,7 +50,7 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
     let rows = Rows::read(rooms)?;
     let (site, now) = (&*rows.site, rows.now);
     let today = time::day_of(now, &site.zone);
-    let day = rooms.ledger.site_day(today)?;
+    let day = rooms.ledger.site_day(today)?.ok_or(ApiError::NoSiteBook)?;
     let filter = FindingFilter {
         state: FindingState::Open,
         kind: Some(FoundKind::LightsLeftOn.code().to_owned()),
@@ -76,7 +76,7 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
     let power = tile(TileKey::PowerNow, TileUnit::W, power_mw, typical_power, &day, &link);
     let known = day.intervals.iter().any(|interval| interval.known().is_some());
     let used = known.then_some(day.figure.amount);
-    let energy = tile(TileKey::EnergyToday, TileUnit::Wh, used, day.typical_so_far, &day, &link);
+    let energy = tile(TileKey::EnergyToday, TileUnit::Wh, used, day.pace.usual, &day, &link);
     let mut cost = tile(
         TileKey::CostToday,
         TileUnit::CnyE4,
@@ -101,7 +101,7 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
     } else if power_mw.is_none() && !known {
         judgement(Level::Unknown, JudgementCode::NoData, JudgementParams::default())
     } else if energy.level == Level::Attention {
-        let percent = rooms.ledger.percent_above_typical(&day);
+        let percent = day.pace.percent_above();
         let params = JudgementParams { percent, power_mw, ..JudgementParams::default() };
         judgement(Level::Attention, JudgementCode::AboveTypical, params)
     } else {
@@ -165,12 +165,7 @@ fn is_closed(rooms: &Rooms, rows: &Rows) -> Result<bool, ApiError> {
 fn power_at(day: &DayView, now: i64) -> Option<Typical> {
     let start = interval_start(now);
     let at = day.intervals.iter().position(|interval| interval.start == start)?;
-    let typical = day.typical.get(at).copied().flatten()?;
-    Some(Typical {
-        median: mean_power(start, typical.median)?,
-        low: mean_power(start, typical.low)?,
-        high: mean_power(start, typical.high)?,
-    })
+    day.typical.get(at).copied().flatten().map(Typical::per_hour)
 }
 
 fn tile(

@@ -1,0 +1,85 @@
+//! What can be asked of the meters' line, and how it can fail.
+
+use wire::modbus::{LineSettings, RegisterMap, Table};
+use wire::reading::Absence;
+
+/// How a meter wants to be treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// How long it may think before its answer begins.
+    pub answer_ms: u16,
+    /// How long it wants to be left alone after an answer, beyond the silent time.
+    pub turnaround_ms: u16,
+}
+
+impl Pace {
+    /// Returns the pace that a register map asks for.
+    #[must_use]
+    pub const fn of(map: &RegisterMap<'_>) -> Self {
+        Self { answer_ms: map.answer_ms, turnaround_ms: map.turnaround_ms }
+    }
+}
+
+/// Some registers (or bits) of one meter, in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The meter's address, 1 to 247.
+    pub unit_id: u8,
+    /// In which table they lie.
+    pub table: Table,
+    /// The first of them, as on the wire.
+    pub address: u16,
+    /// How the meter wants to be treated.
+    pub pace: Pace,
+}
+
+/// Why there are no registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PollError {
+    /// Not a byte came within the meter's time.
+    Silent,
+    /// The meter refused, with this Modbus exception code.
+    Refused(u8),
+    /// An answer of the right shape with the wrong check sum.
+    BadCrc,
+    /// An answer that began and did not end.
+    Truncated,
+    /// A good answer of another meter.
+    WrongUnit,
+    /// A good answer of this meter to another question.
+    WrongAnswer,
+    /// Bytes that are no answer at all.
+    Noise,
+    /// The line itself cannot be reached: no converter, no cable.
+    BusDown,
+}
+
+impl PollError {
+    /// Returns the reason that readings are absent for.
+    #[must_use]
+    pub const fn absence(self) -> Absence {
+        match self {
+            Self::Silent => Absence::Timeout,
+            Self::Refused(_) => Absence::Refused,
+            Self::BadCrc | Self::Truncated | Self::WrongUnit | Self::WrongAnswer | Self::Noise => {
+                Absence::Garbled
+            }
+            Self::BusDown => Absence::BusDown,
+        }
+    }
+}
+
+/// A line with meters on it.
+pub trait Bus {
+    /// Takes over the settings of the line; a bus without any does nothing.
+    fn set_line(&mut self, line: LineSettings) {
+        let _unused = line;
+    }
+
+    /// Reads `out.len()` registers in a row, 1 to 125; a bit comes as a word of 0 or 1.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError`] says what came instead; `out` is unchanged or partly written then.
+    async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError>;
+}

@@ -1,0 +1,71 @@
+//! What a host brings to a node, and what it is told.
+
+use embedded_io_async::{Read, Write};
+use wire::Name;
+use wire::message::{self, Action, Outcome, PlanFault};
+
+use crate::bus::PollError;
+
+/// Tells the time of the site. The short times of the line are `embassy-time`'s.
+///
+/// Apart because a demonstration runs its day in minutes, while its meters answer no
+/// faster for it.
+pub trait Clock {
+    /// Returns the instant now in Unix seconds, or `None` as long as nobody has said: a
+    /// node without the time reads nothing, for a reading without an instant is no fact.
+    fn now(&self) -> Option<i64>;
+
+    /// Returns how the instant is known.
+    fn quality(&self) -> message::Clock;
+
+    /// Returns at or soon after an instant, Unix seconds. Earlier does no harm.
+    async fn sleep_until(&self, instant: i64);
+}
+
+/// Opens connections to the gateway or broker.
+pub trait Dialer {
+    /// A connection; reading from it must be cancel-safe, as on any socket.
+    type Connection: Read + Write;
+
+    /// Opens a connection, or gives `None` if that is not possible now.
+    async fn dial(&mut self) -> Option<Self::Connection>;
+}
+
+/// Why a connection ended or did not begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkError {
+    /// Nobody there.
+    Unreachable,
+    /// The other side does not let us in, or refuses what we publish.
+    Refused,
+    /// It was there and is not any more.
+    Lost,
+    /// The other side does not speak MQTT 5 as we do.
+    Protocol,
+}
+
+/// What happened, for a log or a lamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The connection to the gateway stands.
+    Connected,
+    /// It does not, and this is why; said once until it stands again.
+    Disconnected(LinkError),
+    /// The node works by the plan of this revision.
+    PlanApplied(u32),
+    /// A plan came that is no good.
+    PlanRejected(PlanFault),
+    /// A meter gave no values; said at the first poll that failed.
+    MeterFailed(Name, PollError),
+    /// It does again.
+    MeterAnswers(Name),
+}
+
+/// The device the node runs on.
+pub trait Host {
+    /// Takes note of something that happened.
+    fn tell(&self, event: Event);
+
+    /// Does what the gateway asks for.
+    fn act(&self, action: Action) -> Outcome;
+}

@@ -1,0 +1,221 @@
+//! All of it together: two loops that share a plan and an outbox.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use embassy_futures::join::join;
+use embassy_futures::select::select;
+use embassy_sync::blocking_mutex::raw::RawMutex;
+use embassy_sync::mutex::Mutex;
+use embassy_sync::signal::Signal;
+use embassy_time::{Duration, Instant, Timer};
+use wire::Name;
+use wire::message::{MAPS_MAX, Pack, Plan, PlanFault, PlannedMeter, Version};
+
+use crate::bus::{Bus, PollError};
+use crate::host::{Clock, Dialer, Event, Host};
+use crate::outbox::Outbox;
+use crate::planner;
+use crate::poll::{self, Manner, Polled};
+use crate::schedule::{Schedule, Turn};
+use crate::uplink::{Login, UplinkBuffers};
+
+/// How often a node looks whether somebody has told it the time.
+const CLOCK_LOOK: Duration = Duration::from_secs(1);
+
+/// Who a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Where it is.
+    pub site: Name,
+    /// Which of the site's nodes it is.
+    pub node: Name,
+    /// Which run of it this is: random, or counted in flash.
+    pub boot: u32,
+}
+
+/// The version of this program.
+pub const VERSION: Version = Version {
+    major: number(env!("CARGO_PKG_VERSION_MAJOR")),
+    minor: number(env!("CARGO_PKG_VERSION_MINOR")),
+    patch: number(env!("CARGO_PKG_VERSION_PATCH")),
+};
+
+#[expect(clippy::arithmetic_side_effects, reason = "an overflow stops the compiler")]
+const fn number(text: &str) -> u16 {
+    let mut number = 0;
+    let mut rest = text.as_bytes();
+    while let [digit, others @ ..] = rest {
+        number = number * 10 + (*digit - b'0') as u16;
+        rest = others;
+    }
+    number
+}
+
+/// The plan, and how often it was changed.
+struct PlanSlot {
+    plan: Option<Plan>,
+    changes: u32,
+}
+
+/// A node's memory. `M` is the mutex that lets its two loops share it: one without a lock
+/// if both run in one task, a critical section if they do not.
+pub struct Node<M: RawMutex, O> {
+    pub(crate) identity: Identity,
+    pub(crate) started: Instant,
+    pub(crate) outbox: Mutex<M, O>,
+    pub(crate) pushed: Signal<M, ()>,
+    pub(crate) revision: AtomicU32,
+    plan: Mutex<M, PlanSlot>,
+    plan_changed: Signal<M, ()>,
+}
+
+impl<M: RawMutex, O: Outbox> Node<M, O> {
+    /// Returns a node without a plan.
+    pub fn new(identity: Identity, outbox: O) -> Self {
+        Self {
+            identity,
+            started: Instant::now(),
+            outbox: Mutex::new(outbox),
+            pushed: Signal::new(),
+            revision: AtomicU32::new(0),
+            plan: Mutex::new(PlanSlot { plan: None, changes: 0 }),
+            plan_changed: Signal::new(),
+        }
+    }
+
+    /// Reads meters and publishes what they say, for ever.
+    pub async fn run<B: Bus, D: Dialer, C: Clock, H: Host>(
+        &self,
+        bus: &mut B,
+        dialer: &mut D,
+        clock: &C,
+        host: &H,
+        login: Option<Login<'_>>,
+        buffers: &mut UplinkBuffers,
+    ) {
+        join(self.read_meters(bus, clock, host), self.publish(dialer, host, login, buffers)).await;
+    }
+
+    /// Takes over a plan from its bytes. One that is no good leaves the node with what it
+    /// has.
+    ///
+    /// # Errors
+    ///
+    /// Why not, with the plan's revision as far as it could be read, else 0.
+    pub async fn take_plan(&self, bytes: &[u8]) -> Result<u32, (u32, PlanFault)> {
+        let plan = Plan::decode(bytes).map_err(|_| (0, PlanFault::Unreadable))?;
+        plan.check().map_err(|fault| (plan.revision, fault))?;
+        let mut slot = self.plan.lock().await;
+        if slot.plan.as_ref() != Some(&plan) {
+            slot.plan = Some(plan);
+            slot.changes = slot.changes.wrapping_add(1);
+            self.revision.store(plan.revision, Ordering::Relaxed);
+            self.plan_changed.signal(());
+        }
+        Ok(plan.revision)
+    }
+
+    /// Reads the meters of the plan, each when it is due, for ever.
+    pub async fn read_meters<B: Bus, C: Clock, H: Host>(&self, bus: &mut B, clock: &C, host: &H) {
+        let mut schedule = Schedule::new();
+        let mut gaps_refused = [false; MAPS_MAX];
+        let mut followed = 0;
+        loop {
+            let Some(now) = clock.now() else {
+                Timer::after(CLOCK_LOOK).await;
+                continue;
+            };
+            let slot = self.plan.lock().await;
+            let Some(plan) = slot.plan.as_ref() else {
+                drop(slot);
+                self.plan_changed.wait().await;
+                continue;
+            };
+            if followed != slot.changes {
+                followed = slot.changes;
+                gaps_refused = [false; MAPS_MAX];
+                bus.set_line(plan.line);
+                schedule.follow(plan, now);
+            }
+            match schedule.next(now) {
+                Some(turn) if turn.due <= now => {
+                    let Some(meter) = plan.meters.get(turn.index) else { continue };
+                    let gaps = gaps_refused.get_mut(usize::from(meter.map));
+                    self.read_one(bus, clock, host, plan, meter, &turn, gaps, &mut schedule).await;
+                }
+                Some(turn) => {
+                    drop(slot);
+                    select(clock.sleep_until(turn.due), self.plan_changed.wait()).await;
+                }
+                None => {
+                    drop(slot);
+                    self.plan_changed.wait().await;
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one loop, told apart by type")]
+    async fn read_one<B: Bus, C: Clock, H: Host>(
+        &self,
+        bus: &mut B,
+        clock: &C,
+        host: &H,
+        plan: &Plan,
+        meter: &PlannedMeter,
+        turn: &Turn,
+        gaps_refused: Option<&mut bool>,
+        schedule: &mut Schedule,
+    ) {
+        let Some(map) = plan.maps.get(usize::from(meter.map)) else { return };
+        let bridge = gaps_refused.as_deref() != Some(&true);
+        // A meter that was silent gets one chance: another costs the others their time.
+        let manner = Manner {
+            gap_max: if bridge { planner::GAP_MAX } else { 0 },
+            attempts: if turn.failures == 0 { 2 } else { 1 },
+        };
+        let mut instant = None;
+        let answered = || instant = clock.now();
+        let polled =
+            poll::poll(bus, &map.as_map(), meter.unit_id, meter.ratios, manner, answered).await;
+        if let Some(refused) = gaps_refused {
+            *refused |= polled.gaps_refused;
+        }
+
+        let now = clock.now().unwrap_or(turn.due);
+        let silent = !polled.answered && polled.error != Some(PollError::BusDown);
+        tell(host, meter.meter, turn, &polled);
+        schedule.taken(turn, silent, now);
+        self.push(&Pack {
+            meter: meter.meter,
+            instant: instant.unwrap_or(now),
+            boot: self.identity.boot,
+            seq: turn.seq,
+            clock: clock.quality(),
+            readings: polled.readings,
+        })
+        .await;
+    }
+
+    async fn push(&self, pack: &Pack) {
+        let mut bytes = [0; Pack::BYTES_MAX];
+        // The room is enough for any pack, and a clock that shows the seventies is wrong.
+        if let Ok(len) = pack.encode(&mut bytes) {
+            let payload = bytes.get(..len).unwrap_or_default();
+            self.outbox.lock().await.push(payload).await;
+            self.pushed.signal(());
+        }
+    }
+}
+
+/// Says when a meter begins to fail and when it is back, not each time in between.
+fn tell<H: Host>(host: &H, meter: Name, turn: &Turn, polled: &Polled) {
+    match polled.error {
+        Some(error) if turn.failures == 0 => host.tell(Event::MeterFailed(meter, error)),
+        None if 0 < turn.failures => host.tell(Event::MeterAnswers(meter)),
+        Some(_) | None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

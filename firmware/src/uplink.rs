@@ -1,0 +1,401 @@
+//! The outbox empties into a broker, the plan arrives.
+//!
+//! MQTT 5. After each connect the node says that it is there (retained; its last will says
+//! the opposite), asks for its plan and for commands, and then publishes the oldest packs,
+//! a few at a time, at QoS 1. A pack leaves the outbox when its own publication is
+//! acknowledged, and the gateway acknowledges what its store has synced. A connection that
+//! ends leaves all others in the outbox, and they are published again.
+
+use core::fmt::Write as _;
+use core::sync::atomic::Ordering;
+
+use embassy_futures::select::{Either3, select3};
+use embassy_sync::blocking_mutex::raw::RawMutex;
+use embassy_time::{Duration, Instant, Timer, with_timeout};
+use heapless::{Deque, String};
+use minimq::{
+    Buffers, ConfigBuilder, Connection, Error, Io, Op, PeerError, PubError, Publication, QoS,
+    ResourceError, Session, SubscriptionOptions, TopicFilter, Will,
+};
+use wire::message::{Applied, AppliedResult, Command, CommandResult, Pack, Plan, State};
+use wire::topic::{Channel, TOPIC_LEN_MAX, Topic, parse};
+
+use crate::host::{Dialer, Event, Host, LinkError};
+use crate::node::{Node, VERSION};
+use crate::outbox::{Outbox, Ticket};
+
+/// How many packs are under way at a time: enough to hide the way to a gateway that syncs
+/// before it acknowledges.
+const WINDOW: usize = 4;
+
+/// What MQTT adds to a topic and a payload: heads, packet id, property lengths.
+const PACKET_OVERHEAD: usize = 32;
+
+/// The largest packet that comes in is the plan.
+const RX_BYTES: usize =
+    Plan::BYTES_MAX.saturating_add(TOPIC_LEN_MAX).saturating_add(PACKET_OVERHEAD);
+
+/// Packs under way, and room for a state, two answers, and the next CONNECT.
+const TX_BYTES: usize = WINDOW
+    .saturating_mul(Pack::BYTES_MAX.saturating_add(TOPIC_LEN_MAX).saturating_add(PACKET_OVERHEAD))
+    .saturating_add(1536);
+
+const _: () = assert!(RX_BYTES + TX_BYTES <= 12 * 1024);
+
+const DIAL_MAX: Duration = Duration::from_secs(15);
+const KEEP_ALIVE_S: u16 = 30;
+const STATE_EACH: Duration = Duration::from_secs(60);
+
+/// After a failure: at once, then half as often each time.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// A connection that lasts is not held against the other side.
+const LASTING: Duration = Duration::from_secs(10);
+
+/// The room that the MQTT client needs.
+pub struct UplinkBuffers {
+    rx: [u8; RX_BYTES],
+    tx: [u8; TX_BYTES],
+}
+
+impl UplinkBuffers {
+    /// Returns empty buffers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { rx: [0; RX_BYTES], tx: [0; TX_BYTES] }
+    }
+}
+
+impl Default for UplinkBuffers {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a broker lets a node in by.
+#[derive(Clone, Copy)]
+pub struct Login<'a> {
+    /// The user.
+    pub user: &'a str,
+    /// The password.
+    pub password: &'a [u8],
+}
+
+/// Packs whose publication is under way, oldest first.
+type Window = Deque<(Ticket, Op), WINDOW>;
+
+/// What the node has to say when there is room.
+#[derive(Default)]
+struct Answers {
+    state: bool,
+    applied: Option<Applied>,
+    result: Option<CommandResult>,
+}
+
+/// The last command that was done, so that a repeated delivery does it once.
+type LastCommand = Option<CommandResult>;
+
+impl<M: RawMutex, O: Outbox> Node<M, O> {
+    /// Keeps a connection to the broker and publishes what lies in the outbox, for ever.
+    pub async fn publish<D: Dialer, H: Host>(
+        &self,
+        dialer: &mut D,
+        host: &H,
+        login: Option<Login<'_>>,
+        buffers: &mut UplinkBuffers,
+    ) {
+        let mut gone = [0; State::BYTES_MAX];
+        // A last will of one word fits, so there is always one.
+        let len = State::Gone.encode(&mut gone).unwrap_or(0);
+        let gone = gone.get(..len).unwrap_or_default();
+        let UplinkBuffers { rx, tx } = buffers;
+        let Some(config) = self.config(Buffers::new(rx, tx), gone, login) else { return };
+        let mut session = Session::new(config);
+
+        let mut pause = PAUSE_MIN;
+        let mut told = None;
+        let mut last_command = None;
+        loop {
+            let begun = Instant::now();
+            let error = self.connection(dialer, host, &mut session, &mut told, &mut last_command);
+            let error = error.await;
+            if told != Some(error) {
+                told = Some(error);
+                host.tell(Event::Disconnected(error));
+            }
+            if LASTING <= begun.elapsed() {
+                pause = PAUSE_MIN;
+            }
+            Timer::after(pause).await;
+            pause = pause.saturating_mul_within(PAUSE_MAX);
+        }
+    }
+
+    fn config<'a>(
+        &self,
+        buffers: Buffers<'a>,
+        gone: &'a [u8],
+        login: Option<Login<'a>>,
+    ) -> Option<ConfigBuilder<'a>> {
+        let topic = self.topic(Channel::State);
+        let will = Will::new(topic.as_str(), gone, &[]).ok()?.retained().qos(QoS::AtLeastOnce);
+        let config = ConfigBuilder::new(buffers)
+            .client_id(&self.client_id())
+            .ok()?
+            .keepalive_interval(KEEP_ALIVE_S)
+            .session_expiry_interval(0)
+            .will(will)
+            .ok()?;
+        match login {
+            Some(login) => config.auth(login.user, login.password).ok(),
+            None => Some(config),
+        }
+    }
+
+    /// Two nodes of one client id would throw each other out for ever, so it has both names.
+    fn client_id(&self) -> String<64> {
+        let mut id = String::new();
+        let (site, node) = (self.identity.site, self.identity.node);
+        // Two names of full length leave no room for the stroke between them.
+        if write!(id, "{site}/{node}").is_err() {
+            id.clear();
+            write!(id, "{site}{node}").ok();
+        }
+        id
+    }
+
+    fn topic(&self, channel: Channel) -> Topic {
+        Topic::new(self.identity.site, self.identity.node, channel)
+    }
+
+    /// Connects, and works until the connection ends; returns why it did.
+    async fn connection<D: Dialer, H: Host>(
+        &self,
+        dialer: &mut D,
+        host: &H,
+        session: &mut Session<'_>,
+        told: &mut Option<LinkError>,
+        last_command: &mut LastCommand,
+    ) -> LinkError {
+        let Ok(Some(stream)) = with_timeout(DIAL_MAX, dialer.dial()).await else {
+            return LinkError::Unreachable;
+        };
+        let mut connection = match with_timeout(DIAL_MAX, session.connect(stream)).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return link_error(&error),
+            Err(_) => return LinkError::Protocol,
+        };
+        *told = None;
+        host.tell(Event::Connected);
+        match self.converse(&mut connection, host, last_command).await {
+            Ok(never) => match never {},
+            Err(error) => link_error(&error),
+        }
+    }
+
+    async fn converse<T: Io, H: Host>(
+        &self,
+        connection: &mut Connection<'_, '_, T>,
+        host: &H,
+        last_command: &mut LastCommand,
+    ) -> Result<core::convert::Infallible, Error<T::Error>> {
+        let options = SubscriptionOptions::default().maximum_qos(QoS::AtLeastOnce);
+        let (config, command) = (self.topic(Channel::Config), self.topic(Channel::Command));
+        let filters =
+            [config.as_str(), command.as_str()].map(|t| TopicFilter::new(t).options(options));
+        let mut answers = Answers { state: true, ..Answers::default() };
+        self.say(connection, &mut answers).await?;
+        connection.subscribe(&filters, &[]).await?;
+
+        let mut window = Window::new();
+        let mut state_at = Instant::now().saturating_add(STATE_EACH);
+        loop {
+            self.settle(connection, &mut window).await;
+            if state_at <= Instant::now() {
+                state_at = Instant::now().saturating_add(STATE_EACH);
+                answers.state = true;
+            }
+            self.say(connection, &mut answers).await?;
+            self.send_packs(connection, &mut window).await?;
+            let woken = select3(connection.poll(), self.pushed.wait(), Timer::at(state_at)).await;
+            if let Either3::First(progress) = woken
+                && let Some(message) = progress?
+            {
+                self.hear(message.topic(), message.payload(), host, &mut answers, last_command)
+                    .await;
+            }
+        }
+    }
+
+    /// Takes out of the outbox what was acknowledged.
+    async fn settle<T: Io>(&self, connection: &Connection<'_, '_, T>, window: &mut Window) {
+        while let Some(&(ticket, op)) = window.front() {
+            if connection.is_pending(&op) {
+                return;
+            }
+            if connection.is_complete(&op) {
+                self.outbox.lock().await.pop(ticket).await;
+            }
+            window.pop_front();
+        }
+    }
+
+    /// Publishes packs until the window is full or the outbox has no more.
+    async fn send_packs<T: Io>(
+        &self,
+        connection: &mut Connection<'_, '_, T>,
+        window: &mut Window,
+    ) -> Result<(), Error<T::Error>> {
+        let topic = self.topic(Channel::Readings);
+        let mut payload = [0; Pack::BYTES_MAX];
+        while !window.is_full() && connection.can_publish(QoS::AtLeastOnce) {
+            let from = window.back().map_or(Ticket::FIRST, |(ticket, _)| ticket.next());
+            let peeked = self.outbox.lock().await.peek(from, &mut payload).await;
+            let Some((ticket, len)) = peeked else { return Ok(()) };
+            let bytes = payload.get(..len).unwrap_or_default();
+            let publication = Publication::bytes(topic.as_str(), bytes).qos(QoS::AtLeastOnce);
+            let Some(op) = publish(connection, publication).await? else { return Ok(()) };
+            window.push_back((ticket, op)).ok();
+        }
+        Ok(())
+    }
+
+    /// Publishes what the node has to say of itself, as far as there is room.
+    async fn say<T: Io>(
+        &self,
+        connection: &mut Connection<'_, '_, T>,
+        answers: &mut Answers,
+    ) -> Result<(), Error<T::Error>> {
+        let mut bytes = [0; State::BYTES_MAX];
+        if answers.state {
+            let len = self.state().await.encode(&mut bytes).unwrap_or(0);
+            let sent = self.send(connection, Channel::State, bytes.get(..len), true).await?;
+            answers.state = !sent;
+        }
+        if let Some(applied) = answers.applied {
+            let len = applied.encode(&mut bytes).unwrap_or(0);
+            if self.send(connection, Channel::ConfigApplied, bytes.get(..len), true).await? {
+                answers.applied = None;
+            }
+        }
+        if let Some(result) = answers.result {
+            let len = result.encode(&mut bytes).unwrap_or(0);
+            if self.send(connection, Channel::CommandResult, bytes.get(..len), false).await? {
+                answers.result = None;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send<T: Io>(
+        &self,
+        connection: &mut Connection<'_, '_, T>,
+        channel: Channel,
+        payload: Option<&[u8]>,
+        retain: bool,
+    ) -> Result<bool, Error<T::Error>> {
+        let topic = self.topic(channel);
+        let publication = Publication::bytes(topic.as_str(), payload.unwrap_or_default());
+        let publication = publication.qos(QoS::AtLeastOnce);
+        let publication = if retain { publication.retain() } else { publication };
+        Ok(publish(connection, publication).await?.is_some())
+    }
+
+    async fn state(&self) -> State {
+        let outbox = self.outbox.lock().await;
+        State::Online {
+            boot: self.identity.boot,
+            version: VERSION,
+            plan_revision: self.revision.load(Ordering::Relaxed),
+            queued: u32::try_from(outbox.len()).unwrap_or(u32::MAX),
+            dropped: outbox.dropped(),
+            uptime_s: u32::try_from(self.started.elapsed().as_secs()).unwrap_or(u32::MAX),
+        }
+    }
+
+    async fn hear<H: Host>(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        host: &H,
+        answers: &mut Answers,
+        last_command: &mut LastCommand,
+    ) {
+        match parse(topic).map(|(_, _, channel)| channel) {
+            Some(Channel::Config) => {
+                let (revision, result) = match self.take_plan(payload).await {
+                    Ok(revision) => {
+                        host.tell(Event::PlanApplied(revision));
+                        (revision, AppliedResult::Ok)
+                    }
+                    Err((revision, fault)) => {
+                        host.tell(Event::PlanRejected(fault));
+                        (revision, AppliedResult::Rejected(fault))
+                    }
+                };
+                answers.applied = Some(Applied { revision, result });
+                answers.state = true;
+            }
+            Some(Channel::Command) => {
+                // One that this version does not know cannot be answered: its id may be of
+                // another kind.
+                let Ok(command) = Command::decode(payload) else { return };
+                let done = match *last_command {
+                    Some(done) if done.id == command.id => done,
+                    Some(_) | None => {
+                        CommandResult { id: command.id, outcome: host.act(command.action) }
+                    }
+                };
+                *last_command = Some(done);
+                answers.result = Some(done);
+            }
+            Some(
+                Channel::State
+                | Channel::Readings
+                | Channel::ConfigApplied
+                | Channel::CommandResult,
+            )
+            | None => {}
+        }
+    }
+}
+
+/// Publishes, or returns `None` if there is no room yet.
+async fn publish<T: Io>(
+    connection: &mut Connection<'_, '_, T>,
+    publication: Publication<'_, &[u8]>,
+) -> Result<Option<Op>, Error<T::Error>> {
+    match connection.publish(publication).await {
+        Ok(op) => Ok(op),
+        Err(PubError::Session(
+            Error::NotReady
+            | Error::Resource(ResourceError::InflightExhausted | ResourceError::BufferTooSmall),
+        ))
+        | Err(PubError::Payload(())) => Ok(None),
+        Err(PubError::Session(error)) => Err(error),
+    }
+}
+
+fn link_error<E>(error: &Error<E>) -> LinkError {
+    match error {
+        Error::Disconnected | Error::Transport(_) | Error::WriteZero => LinkError::Lost,
+        Error::Peer(PeerError::Rejected(_)) => LinkError::Refused,
+        Error::Peer(_) | Error::NotReady | Error::InvalidRequest | Error::Resource(_) | _ => {
+            LinkError::Protocol
+        }
+    }
+}
+
+/// Doubles a pause up to a longest one.
+trait Pause {
+    fn saturating_mul_within(self, longest: Self) -> Self;
+}
+
+impl Pause for Duration {
+    fn saturating_mul_within(self, longest: Self) -> Self {
+        self.checked_mul(2).map_or(longest, |doubled| doubled.min(longest))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! What both doors do with a message of a node.
+//!
+//! In: topic and payload, as they came.
+//! Out: something to be stored, or nothing; states and plans noted on the way.
+//!
+//! Afterwards a message whose [`Judged`] says `Store` is acknowledged when the store has
+//! it, any other at once: there is nothing in it that could be lost.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+use wire::Name;
+use wire::message::{Applied, CommandResult, State, Version};
+use wire::topic::Channel;
+
+use super::board::{NodeStates, PlanBoard};
+use super::gate::{self, Reason, Roster, Verdict};
+use super::{Incoming, Intake};
+use crate::clock::Clock;
+use crate::events;
+use crate::health::{Code, Health, Level};
+use crate::store::Unreadable;
+
+/// What a door needs to know and whom it tells. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Door {
+    /// The site whose topics are ours.
+    pub site: Name,
+    /// Who reads what; follows the site book.
+    pub roster: watch::Receiver<Arc<Roster>>,
+    /// What is published to the nodes.
+    pub board: PlanBoard,
+    /// What the nodes tell about themselves.
+    pub states: NodeStates,
+    /// What is wrong right now.
+    pub health: Health,
+    /// The time.
+    pub clock: Clock,
+    /// Where accepted packs go.
+    pub incoming: mpsc::Sender<Incoming>,
+}
+
+/// What is to be done with a message.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large variant is the one that happens")]
+pub(super) enum Judged {
+    /// Put it on the queue and acknowledge when its receipt is signed.
+    Store(Intake),
+    /// Acknowledge it now.
+    Done,
+    /// Acknowledge it now; it was none of ours. Tell the sender so where the protocol can.
+    Refused(Reason),
+}
+
+impl Door {
+    /// Judges a message. `node` is the one that its topic names.
+    pub(super) fn judge(
+        &self,
+        node: &Name,
+        channel: Channel,
+        topic: &str,
+        payload: &[u8],
+    ) -> Judged {
+        match channel {
+            Channel::Readings => self.judge_readings(node, topic, payload),
+            Channel::State => self.judge_state(node, topic, payload),
+            Channel::ConfigApplied => match Applied::decode(payload) {
+                Ok(applied) => self.note(node, |state, now| state.applied = Some((applied, now))),
+                Err(_) => self.set_aside(Reason::Unreadable, topic, payload),
+            },
+            Channel::CommandResult => match CommandResult::decode(payload) {
+                Ok(result) => self.note(node, |state, now| state.command = Some((result, now))),
+                Err(_) => self.set_aside(Reason::Unreadable, topic, payload),
+            },
+            // Ours to say, not a node's.
+            Channel::Config | Channel::Command => self.refuse(Reason::ForeignTopic, topic),
+        }
+    }
+
+    /// Counts a message that is none of ours.
+    pub(super) fn refuse(&self, reason: Reason, topic: &str) -> Judged {
+        events::pack_rejected(reason.word(), topic);
+        Judged::Refused(reason)
+    }
+
+    fn judge_readings(&self, node: &Name, topic: &str, payload: &[u8]) -> Judged {
+        let received = self.clock.now();
+        match gate::check(node, payload, received, &self.roster.borrow()) {
+            Verdict::Accept(arrival) => Judged::Store(Intake::Reading(arrival)),
+            Verdict::Reject { reason, quarantine: true } => self.set_aside(reason, topic, payload),
+            Verdict::Reject { reason, quarantine: false } => self.refuse(reason, topic),
+        }
+    }
+
+    fn judge_state(&self, node: &Name, topic: &str, payload: &[u8]) -> Judged {
+        if !self.roster.borrow().knows(node) {
+            return self.refuse(Reason::UnknownNode, topic);
+        }
+        let Ok(state) = State::decode(payload) else {
+            return self.set_aside(Reason::Unreadable, topic, payload);
+        };
+        let before = self.states.of(node).and_then(|known| known.state).map(|(before, _)| before);
+        match state {
+            State::Online { boot, version, .. } => {
+                // It tells its state from time to time; only a start is news.
+                if !matches!(before, Some(State::Online { boot: same, .. }) if same == boot) {
+                    let Version { major, minor, patch } = version;
+                    events::node_online(node, &format!("{major}.{minor}.{patch}"));
+                }
+                self.health.clear(Code::NodeGone, node.as_str());
+            }
+            State::Gone => {
+                if before != Some(State::Gone) {
+                    events::node_gone(node);
+                }
+                let params = [("node", node.to_string())];
+                self.health.raise(Code::NodeGone, node.as_str(), Level::Warn, params);
+            }
+        }
+        self.note(node, |known, now| known.state = Some((state, now)))
+    }
+
+    fn note(&self, node: &Name, tell: impl FnOnce(&mut super::board::NodeState, i64)) -> Judged {
+        let now = self.clock.now();
+        self.states.note(*node, |state| tell(state, now));
+        Judged::Done
+    }
+
+    fn set_aside(&self, reason: Reason, topic: &str, payload: &[u8]) -> Judged {
+        events::pack_rejected(reason.word(), topic);
+        Judged::Store(Intake::Quarantine(Unreadable {
+            topic: topic.to_owned(),
+            payload: payload.to_vec(),
+            reason: reason.word().to_owned(),
+            received: self.clock.now(),
+        }))
+    }
+}

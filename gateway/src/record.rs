@@ -1,0 +1,175 @@
+//! Stores what the doors let in, and signs the receipts.
+//!
+//! In: [`Incoming`] from the queue, as many at a time as wait there.
+//! Out: group commits; signed receipts; the newest values, for live pages.
+//!
+//! Afterwards a receipt is signed only after the commit that holds its message was synced.
+//! While the store cannot write, the batch is kept, nothing is signed, a notice stands on
+//! the page, and it is tried again, ever more slowly: the nodes keep what is not
+//! acknowledged. When there is room it goes on with the very same batch.
+//!
+//! It ends when every door is closed and all that came in is stored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{broadcast, mpsc, oneshot};
+use wire::message::Pack;
+
+use crate::clock::Clock;
+use crate::events;
+use crate::health::{Code, Health, Level};
+use crate::ingest::{Incoming, Intake};
+use crate::store::{Arrival, Recorded, Series, Store, StoreError, Unreadable};
+
+/// How many messages one commit takes at most: at 8 quantities each some 150 kB, written
+/// and synced in a few milliseconds.
+pub const BATCH_MAX: usize = 1_000;
+
+/// How many batches a slow page may lag behind before it loses the oldest.
+const LIVE_MAX: usize = 64;
+
+/// A failed commit is tried again after one second, then twice that, up to this.
+const RETRY_S_MAX: u64 = 30;
+
+/// How long the notice about payloads in quarantine stands after the last of them.
+const QUARANTINE_NOTICE_S: i64 = 3_600;
+
+/// What a commit held, for live pages: packs in order of arrival.
+pub type Stored = Arc<[Pack]>;
+
+/// The recorder, before it runs.
+#[derive(Debug)]
+pub struct Recorder {
+    series: Series,
+    incoming: mpsc::Receiver<Incoming>,
+    live: broadcast::Sender<Stored>,
+    health: Health,
+    clock: Clock,
+    quarantined_at: Option<i64>,
+}
+
+/// What one commit is to hold.
+#[derive(Debug, Default)]
+struct Batch {
+    arrivals: Vec<Arrival>,
+    unreadable: Vec<Unreadable>,
+    receipts: Vec<oneshot::Sender<()>>,
+}
+
+impl Recorder {
+    /// Returns a recorder that stores what comes by `incoming`.
+    #[must_use]
+    pub fn new(
+        store: &Store,
+        incoming: mpsc::Receiver<Incoming>,
+        health: Health,
+        clock: Clock,
+    ) -> Self {
+        let (series, live) = (store.series().clone(), broadcast::Sender::new(LIVE_MAX));
+        Self { series, incoming, live, health, clock, quarantined_at: None }
+    }
+
+    /// Returns where to subscribe to what gets stored. A subscriber that lags loses the
+    /// oldest; the store has them.
+    #[must_use]
+    pub fn live(&self) -> broadcast::Sender<Stored> {
+        self.live.clone()
+    }
+
+    /// Stores until every sender of the queue is gone and the queue is empty.
+    pub async fn run(mut self) {
+        let mut taken = Vec::with_capacity(BATCH_MAX);
+        // Whatever waits: under load the next batch gathers while this one is written.
+        while 0 < self.incoming.recv_many(&mut taken, BATCH_MAX).await {
+            let mut batch = Batch::default();
+            for Incoming { what, receipt } in taken.drain(..) {
+                match what {
+                    Intake::Reading(arrival) => batch.arrivals.push(arrival),
+                    Intake::Quarantine(unreadable) => batch.unreadable.push(unreadable),
+                }
+                batch.receipts.push(receipt);
+            }
+            self.store(batch).await;
+        }
+    }
+
+    /// Stores a batch, however long that takes, then signs.
+    async fn store(&mut self, mut batch: Batch) {
+        let mut retry_s = 0;
+        let recorded = loop {
+            let (back, result) = self.commit(batch).await;
+            batch = back;
+            match result {
+                Ok(recorded) => break recorded,
+                Err(error) => {
+                    let first = retry_s == 0;
+                    retry_s = (retry_s * 2).clamp(1, RETRY_S_MAX);
+                    self.complain(&error, first);
+                    tokio::time::sleep(Duration::from_secs(retry_s)).await;
+                }
+            }
+        };
+        if 0 < retry_s {
+            events::store_has_room();
+            self.health.clear(Code::DiskFull, "");
+            self.health.clear(Code::WorkFailing, "record");
+        }
+        for receipt in batch.receipts {
+            // The sender of the message may be gone; it will send again, to no effect.
+            receipt.send(()).ok();
+        }
+        self.tell(&batch.arrivals, &recorded);
+    }
+
+    /// Tries to store a batch, and gives it back.
+    async fn commit(&self, batch: Batch) -> (Batch, Result<Recorded, StoreError>) {
+        let series = self.series.clone();
+        let commit = tokio::task::spawn_blocking(move || {
+            let recorded = series.record_with_unreadable(&batch.arrivals, &batch.unreadable);
+            (batch, recorded)
+        });
+        match commit.await {
+            Ok(done) => done,
+            // A core task must not go on without its cellar (invariant 13).
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    fn complain(&self, error: &StoreError, first: bool) {
+        if error.is_disk_full() {
+            self.health.raise(Code::DiskFull, "", Level::Error, []);
+            if first {
+                events::store_full();
+            }
+        } else {
+            let params = [("error", events::chain(error))];
+            self.health.raise(Code::WorkFailing, "record", Level::Error, params);
+            if first {
+                events::store_failed(error);
+            }
+        }
+    }
+
+    fn tell(&mut self, arrivals: &[Arrival], recorded: &Recorded) {
+        let readings = arrivals.iter().map(|arrival| arrival.pack.readings.len() as u64).sum();
+        events::packs_accepted(arrivals.len() as u64);
+        events::stored(readings, recorded.duplicate);
+        if 0 < self.live.receiver_count() && !arrivals.is_empty() {
+            // Nobody may be looking any more.
+            self.live.send(arrivals.iter().map(|arrival| arrival.pack).collect()).ok();
+        }
+        let now = self.clock.now();
+        if 0 < recorded.quarantined {
+            self.quarantined_at = Some(now);
+            self.health.raise(Code::PayloadsRejected, "", Level::Warn, []);
+        } else if self.quarantined_at.is_some_and(|at| at + QUARANTINE_NOTICE_S <= now) {
+            self.quarantined_at = None;
+            self.health.clear(Code::PayloadsRejected, "");
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,0 +1,379 @@
+use std::fmt::Write as _;
+use std::io::Cursor;
+
+use analysis::calendar::HolidayCalendar;
+use analysis::figures::{
+    AreaFigure, DayFigure, Figure, MeterFigure, MonthFigures, TotalFigure, WasteFigure,
+};
+use analysis::finding::FindingKind;
+use analysis::site::{Area, Building, Language, Load, Medium, Meter, Site, Text};
+use analysis::tariff::{DatedRule, Rule, Tariff};
+use calamine::{Data, Reader, Xlsx};
+use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
+use wire::{Name, Quantity};
+
+use super::*;
+
+const MADE: i64 = 1_793_505_600; // 2026-11-01 12:00 in Shanghai
+const DAY_S: i64 = 86_400;
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn meter(id: &str, zh: &str, en: &str, medium: Medium, load: Load, parent: Option<&str>) -> Meter {
+    Meter {
+        id: name(id),
+        name: Text::new(zh, en),
+        model: "eastron-sdm630".to_owned(),
+        medium,
+        load,
+        area: name("whole"),
+        parent: parent.map(name),
+        node: name("node-1"),
+        unit_id: 1,
+        pt: 1000,
+        ct: 1000,
+        interval_s: 60,
+        counter: Quantity::ActiveEnergyImport,
+        tariff: None,
+    }
+}
+
+fn site() -> Site {
+    let flat = |from: Date, source: &str, rate_e4: i64| DatedRule {
+        from,
+        source: source.to_owned(),
+        rule: Rule::Flat(rate_e4),
+    };
+    Site {
+        id: name("school"),
+        name: Text::new("实验中学", "Experimental school"),
+        zone: TimeZone::get("Asia/Shanghai").unwrap(),
+        currency: "CNY".to_owned(),
+        buildings: vec![Building {
+            id: name("office"),
+            name: Text::new("办公楼", "Office building"),
+        }],
+        areas: vec![Area {
+            id: name("whole"),
+            name: Text::new("全楼", "Whole building"),
+            building: name("office"),
+            floor: "1F-5F".to_owned(),
+            walk_order: 1,
+            hours: name("office-hours"),
+            floor_area_m2: Some(4_200),
+            owner: None,
+        }],
+        hours: Vec::new(),
+        meters: vec![
+            meter("main", "总表", "Main", Medium::Electricity, Load::Whole, None),
+            meter(
+                "light",
+                "照明",
+                "=HYPERLINK(\"x\")",
+                Medium::Electricity,
+                Load::Lighting,
+                Some("main"),
+            ),
+            meter("annex", "附楼", "Annex", Medium::Electricity, Load::Whole, None),
+            meter("water", "食堂水表", "Canteen water", Medium::Water, Load::Process, None),
+        ],
+        tariffs: vec![Tariff {
+            id: name("power"),
+            name: Text::new("代理购电", "Agency power"),
+            medium: Medium::Electricity,
+            rules: vec![
+                flat(date(2026, 11, 1), "十一月公告", 9_000),
+                flat(date(2026, 10, 1), "十月公告", 8_000),
+                flat(date(2026, 9, 1), "九月公告", 7_000),
+            ],
+        }],
+        people: Vec::new(),
+    }
+}
+
+fn add(sum: &mut Figure, part: &Figure) {
+    sum.amount += part.amount;
+    sum.estimated += part.estimated;
+    sum.cost_e4 += part.cost_e4;
+    sum.unpriced += part.unpriced;
+    sum.measured_s += part.measured_s;
+    sum.estimated_s += part.estimated_s;
+    sum.missing_s += part.missing_s;
+}
+
+/// Makes October 2026: two electricity meters that count and one below the first, whose
+/// amounts use every digit; a water meter of which nothing is known after the 20th.
+fn october() -> MonthFigures {
+    let first = date(2026, 10, 1);
+    let mut days = Vec::new();
+    let mut meters = [
+        ("main", Medium::Electricity, true),
+        ("light", Medium::Electricity, false),
+        ("annex", Medium::Electricity, true),
+        ("water", Medium::Water, true),
+    ]
+    .map(|(id, medium, counts_in_total)| MeterFigure {
+        meter: name(id),
+        medium,
+        counts_in_total,
+        figure: Figure::default(),
+    });
+    let mut totals = [Medium::Electricity, Medium::Water]
+        .map(|medium| TotalFigure { medium, figure: Figure::default() });
+    for number in 0..31_i8 {
+        let n = i64::from(number);
+        let date = date(2026, 10, number + 1);
+        let estimated_s = if n == 12 { 6 * 3_600 } else { 0 };
+        let part = |amount: i64, cost_e4: i64| Figure {
+            amount,
+            estimated: if n == 12 { amount / 4 } else { 0 },
+            cost_e4,
+            unpriced: 0,
+            measured_s: DAY_S - estimated_s,
+            estimated_s,
+            missing_s: 0,
+        };
+        let water = if n < 20 {
+            Figure { unpriced: 1_234_567 + n, ..part(1_234_567 + n, 0) }
+        } else {
+            Figure { missing_s: DAY_S, ..Figure::default() }
+        };
+        let parts = [
+            part(1_234_567_891 + n * 7_000_001, 9_876_543 + n),
+            part(234_567_891 + n * 1_000_003, 1_876_543 + n),
+            part(345_678_917 + n * 13, 2_765_431 + n),
+            water,
+        ];
+        for (meter, part) in meters.iter_mut().zip(&parts) {
+            add(&mut meter.figure, part);
+        }
+        let mut electricity = parts[0];
+        add(&mut electricity, &parts[2]);
+        for (total, figure) in totals.iter_mut().zip([electricity, parts[3]]) {
+            add(&mut total.figure, &figure);
+            days.push(DayFigure { date, medium: total.medium, figure });
+        }
+    }
+    let areas = totals.map(|TotalFigure { medium, figure }| AreaFigure {
+        area: name("whole"),
+        medium,
+        figure,
+    });
+    MonthFigures {
+        month: first,
+        meters: meters.to_vec(),
+        areas: areas.to_vec(),
+        days,
+        totals: totals.to_vec(),
+        waste: vec![WasteFigure {
+            kind: FindingKind::LightsLeftOn,
+            medium: Medium::Electricity,
+            count: 12,
+            open: 1,
+            amount: 34_500_000,
+            cost_e4: 276_000,
+        }],
+    }
+}
+
+fn made(figures: &MonthFigures, language: Language) -> Vec<u8> {
+    let calendar = HolidayCalendar::china();
+    let report = Report { figures, site: &site(), calendar: &calendar, made: MADE, language };
+    workbook(&report).unwrap()
+}
+
+fn open(bytes: &[u8]) -> Xlsx<Cursor<Vec<u8>>> {
+    Xlsx::new(Cursor::new(bytes.to_vec())).unwrap()
+}
+
+/// Returns a cell's number as the integer it stands for, every digit of it.
+fn digits(cell: &Data, places: usize) -> i64 {
+    let Data::Float(number) = cell else { panic!("a number expected: {cell:?}") };
+    format!("{number:.places$}").replace('.', "").parse().unwrap()
+}
+
+#[test]
+fn every_cell_of_the_workbook_says_what_it_should() {
+    for (language, tag) in [(Language::Zh, "zh"), (Language::En, "en")] {
+        let mut book = open(&made(&october(), language));
+
+        let mut told = String::new();
+        for sheet in book.sheet_names() {
+            writeln!(told, "## {sheet}").unwrap();
+            for row in book.worksheet_range(&sheet).unwrap().rows() {
+                let cells: Vec<String> = row.iter().map(ToString::to_string).collect();
+                writeln!(told, "{}", cells.join(" | ").trim_end_matches([' ', '|'])).unwrap();
+            }
+        }
+
+        insta::assert_snapshot!(format!("workbook_{tag}"), told);
+    }
+}
+
+#[test]
+fn rows_equal_totals_to_the_last_digit() {
+    let figures = october();
+    let mut book = open(&made(&figures, Language::Zh));
+
+    let meters = book.worksheet_range("分表").unwrap();
+    let days = book.worksheet_range("逐日").unwrap();
+    let summary = book.worksheet_range("汇总").unwrap();
+
+    let electricity = figures.totals[0].figure;
+    let counted = meters.rows().filter(|row| row[5] == "电" && row[10] == "是");
+    let (amount, cost) = counted.fold((0, 0), |(amount, cost), row| {
+        (amount + digits(&row[7], 6), cost + digits(&row[9], 4))
+    });
+    assert_eq!((amount, cost), (electricity.amount, electricity.cost_e4));
+    let by_day: i64 = days.rows().skip(1).take(31).map(|row| digits(&row[2], 6)).sum();
+    assert_eq!(by_day, electricity.amount);
+    let total_of_meters = meters.rows().find(|row| row[1] == "电合计").unwrap();
+    let total_of_days = days.rows().next_back().unwrap();
+    let total = summary.rows().find(|row| row[0] == "电").unwrap();
+    let stored = [&total_of_meters[7], &total_of_days[2], &total[2]].map(|cell| digits(cell, 6));
+    assert_eq!(stored, [electricity.amount; 3]);
+}
+
+#[test]
+fn totals_are_formulas_over_the_rows() {
+    let mut book = open(&made(&october(), Language::En));
+
+    let meters = book.worksheet_formula("Meters").unwrap();
+    let days = book.worksheet_formula("Days").unwrap();
+
+    let first = |formulas: &calamine::Range<String>| {
+        formulas.rows().flatten().find(|formula| !formula.is_empty()).cloned().unwrap()
+    };
+    assert_eq!(first(&meters), "SUMIFS($H$2:$H$5,$F$2:$F$5,F7,$K$2:$K$5,\"yes\")");
+    assert_eq!(first(&days), "SUM(C2:C32)");
+}
+
+#[test]
+fn a_day_of_which_nothing_is_known_is_an_empty_cell() {
+    let mut book = open(&made(&october(), Language::Zh));
+
+    let days = book.worksheet_range("逐日").unwrap();
+
+    assert_eq!(digits(days.get((20, 5)).unwrap(), 6), 1_234_586);
+    assert_eq!(days.get((21, 5)), Some(&Data::Empty));
+    assert_eq!(days.get((21, 7)), Some(&Data::Float(1.0)));
+}
+
+#[test]
+fn days_are_real_dates() {
+    let mut book = open(&made(&october(), Language::Zh));
+
+    let days = book.worksheet_range("逐日").unwrap();
+
+    let Some(Data::DateTime(first)) = days.get((1, 0)) else { panic!("no date") };
+    assert_eq!(first.to_ymd_hms_milli(), (2026, 10, 1, 0, 0, 0, 0));
+}
+
+#[test]
+fn the_same_figures_make_the_same_bytes() {
+    let figures = october();
+
+    assert!(made(&figures, Language::Zh) == made(&figures, Language::Zh));
+}
+
+#[test]
+fn a_figure_that_a_cell_would_round_is_refused_by_name() {
+    let mut figures = october();
+    figures.meters[0].figure.amount = 1_000_000_000_000_000;
+    let calendar = HolidayCalendar::china();
+    let site = site();
+    let report = Report {
+        figures: &figures,
+        site: &site,
+        calendar: &calendar,
+        made: MADE,
+        language: Language::En,
+    };
+
+    let error = workbook(&report).unwrap_err();
+
+    assert_eq!(
+        error.to_string(),
+        "cell H2 of sheet `Meters` is 1000000000000000 and does not fit into a cell without rounding"
+    );
+}
+
+#[test]
+fn a_month_without_anything_is_a_workbook_too() {
+    let figures = MonthFigures {
+        month: date(2026, 2, 1),
+        meters: Vec::new(),
+        areas: Vec::new(),
+        days: Vec::new(),
+        totals: Vec::new(),
+        waste: Vec::new(),
+    };
+
+    let book = open(&made(&figures, Language::Zh));
+
+    assert_eq!(book.sheet_names(), ["汇总", "分表", "分区", "逐日", "数据质量"]);
+}
+
+#[test]
+fn a_month_that_is_not_over_says_so() {
+    let calendar = HolidayCalendar::china();
+    let site = site();
+    let figures = october();
+    let unfinished = |made: i64| {
+        let language = Language::En;
+        let report = Report { figures: &figures, site: &site, calendar: &calendar, made, language };
+        let mut book = open(&workbook(&report).unwrap());
+        let summary = book.worksheet_range("Summary").unwrap();
+        summary.rows().flatten().any(|cell| cell.to_string().contains("not over"))
+    };
+
+    assert!(unfinished(MADE - DAY_S));
+    assert!(!unfinished(MADE));
+}
+
+#[test]
+fn the_mail_of_a_report_names_the_totals_and_carries_the_workbook() {
+    let calendar = HolidayCalendar::china();
+    let site = site();
+    let figures = october();
+    for (language, tag) in [(Language::Zh, "zh"), (Language::En, "en")] {
+        let report =
+            Report { figures: &figures, site: &site, calendar: &calendar, made: MADE, language };
+
+        let mail =
+            mail(&report, vec![1, 2, 3], "head@school.example", "http://gengfu.example", MADE)
+                .unwrap();
+
+        let files: Vec<_> = mail.attachments.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(files, ["energy-report-2026-10.xlsx"]);
+        insta::assert_snapshot!(
+            format!("mail_{tag}"),
+            format!("{}\nto: {:?}\n\n{}", mail.subject, mail.to, mail.text)
+        );
+        let html = mail.html.unwrap_or_default().into_bytes();
+        insta::assert_binary_snapshot!(&format!("mail_{tag}_page.html"), html);
+    }
+}
+
+#[test]
+fn every_word_that_a_report_asks_for_is_in_the_catalogue() {
+    let sources = [
+        include_str!("lists.rs"),
+        include_str!("mail.rs"),
+        include_str!("sheet.rs"),
+        include_str!("summary.rs"),
+        include_str!("workbook.rs"),
+    ]
+    .concat();
+    let asked = sources.split('"').filter(|text| {
+        let ours = ["mail.", "report.", "word."].iter().any(|area| text.starts_with(area));
+        ours && !text.contains(['{', ' '])
+    });
+
+    for key in asked {
+        assert_ne!(crate::words::text(Language::Zh, key, &[]), key, "not in the catalogue");
+    }
+}
