@@ -203,9 +203,10 @@ pub(crate) async fn word_errors(
         crate::events::request_failed(&path, source.as_ref());
     }
     let status = error.status();
-    let mistakes = match &*error {
-        ApiError::SiteBookMistakes(mistakes) => mistakes.clone(),
-        _ => Vec::new(),
+    let mistakes = if let ApiError::SiteBookMistakes(mistakes) = &*error {
+        mistakes.clone()
+    } else {
+        Vec::new()
     };
     let problem = Problem {
         status: status.as_u16(),

@@ -21,9 +21,10 @@ use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 use super::answer::finding;
 use super::answer::live::{LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
 use super::answer::problem::Problem;
+use super::api::status;
 use super::auth::Reader;
 use super::error::ApiError;
-use super::{VERSION, WebState, fill, stopped, time};
+use super::{VERSION, WebState, stopped, time};
 use crate::live::{Happening, Newest};
 use crate::store::journal::{FindingFilter, FindingState};
 
@@ -105,7 +106,9 @@ impl Listener {
             () = stopped(self.shutdown.clone()) => None,
             changed = self.health.changed() => {
                 changed.ok()?;
-                Some(event("notice", &LiveNotices { notices: fill::notices(&self.web.health) }))
+                // A store that cannot be read has more to tell than that readings are late.
+                let latest = self.web.ask(status::latest).await.unwrap_or_default();
+                Some(event("notice", &LiveNotices { notices: status::notices(&self.web, latest) }))
             }
             happening = self.happenings.recv() => match happening {
                 Ok(happening) => Some(self.tell(&happening)),

@@ -35,7 +35,8 @@ pub struct FactorVersion {
     pub kind: String,
     /// Its identifier.
     pub id: String,
-    /// Which version, or since when it holds.
+    /// Which version: a number, since when it holds and its source, or the notice; empty
+    /// where there is none.
     pub version: String,
 }
 

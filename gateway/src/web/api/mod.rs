@@ -15,7 +15,7 @@ mod patrol;
 mod row;
 mod session;
 mod site_book;
-mod status;
+pub(super) mod status;
 mod today;
 
 /// The contract with the pages.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use analysis::figures::{Figure, MonthFigures};
+use analysis::figures::{Figure, MonthFigures, Reference, references};
 use analysis::site::Site;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -40,12 +40,13 @@ pub(crate) async fn get_month(
     Path(month): Path<String>,
 ) -> Result<Json<Month>, ApiError> {
     let (figures, site) = figures_of(&web, &month).await?;
-    let book = web.journal(|journal| journal.view(|view| view.site_book())).await?;
-    let factors = book.into_iter().map(|book| FactorVersion {
+    let book = web.ledger.book().map(|book| FactorVersion {
         kind: "site_book".to_owned(),
         id: site.id.as_str().to_owned(),
         version: book.version.to_string(),
     });
+    let references = references(&site, web.ledger.calendar(), figures.month);
+    let factors = book.into_iter().chain(references.into_iter().map(factor));
     Ok(Json(answer(&figures, &site, factors.collect(), month)))
 }
 
@@ -115,6 +116,21 @@ async fn figures_of(web: &WebState, month: &str) -> Result<(MonthFigures, Arc<Si
     let site = web.site()?;
     let figures = web.ask(move |rooms| Ok(rooms.ledger.month(first)?)).await?;
     Ok((figures.ok_or(ApiError::NoSiteBook)?, site))
+}
+
+fn factor(reference: Reference) -> FactorVersion {
+    match reference {
+        Reference::TariffRule { tariff, from, source } => FactorVersion {
+            kind: "tariff".to_owned(),
+            id: tariff.as_str().to_owned(),
+            version: format!("{from} {source}").trim_end().to_owned(),
+        },
+        Reference::Holidays { year, notice } => FactorVersion {
+            kind: "calendar".to_owned(),
+            id: year.to_string(),
+            version: notice.unwrap_or_default(),
+        },
+    }
 }
 
 fn answer(

@@ -2,6 +2,7 @@
 
 use analysis::calendar::{Exception, HolidayCalendar, Opening};
 use analysis::finding::FindingKind as FoundKind;
+use analysis::interval::Span;
 use analysis::site::Area;
 use axum::Json;
 use axum::extract::State;
@@ -40,11 +41,8 @@ fn walk(rooms: &Rooms) -> Result<Patrol, ApiError> {
     let (site, now) = (&*rows.site, rows.now);
     let calendar = rooms.ledger.calendar();
     let lately = FindingFilter { from: Some(now - DAY_S), ..FindingFilter::default() };
-    let (found, permits) = rooms
-        .store
-        .journal()
-        .view(|view| Ok((view.findings(&lately)?, view.exceptions(now, now + DAY_S)?)))?;
-    let permits: Vec<Exception> = permits.iter().map(permit).collect();
+    let found = rooms.store.journal().view(|view| view.findings(&lately))?;
+    let permits = rooms.ledger.exceptions(Span { from: now, to: now + DAY_S })?;
     let (open, closed): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|row| row.draft.closed.is_none());
 
@@ -52,7 +50,7 @@ fn walk(rooms: &Rooms) -> Result<Patrol, ApiError> {
     areas.sort_by_key(|area| (area.walk_order, area.id));
     let areas: Vec<PatrolArea> = areas
         .into_iter()
-        .map(|area| stop(&rows, area, &open, &permits, &calendar))
+        .map(|area| stop(&rows, area, &open, &permits, calendar))
         .collect::<Result<_, _>>()?;
 
     let lights: Vec<_> = open.iter().filter(|row| is_lights(row)).collect();
@@ -129,9 +127,4 @@ fn has_lights(rows: &Rows, area: &Area) -> bool {
 
 fn is_lights(row: &journal::FindingRow) -> bool {
     row.draft.kind == FoundKind::LightsLeftOn.code()
-}
-
-pub(super) fn permit(row: &journal::ExceptionRow) -> Exception {
-    let permit = &row.exception;
-    Exception { area: permit.area, from: permit.start, until: permit.until }
 }

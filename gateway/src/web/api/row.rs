@@ -169,14 +169,12 @@ impl Rows {
 /// Returns the power that the newest evidence allowed, mW.
 fn limit_mw(evidence: &[EvidenceText]) -> Option<i64> {
     let last = evidence.last()?;
-    mean_power(last.start, last.limit)
-}
-
-/// Returns the power that gives an amount in a quarter hour, mW.
-pub(super) fn mean_power(start: i64, amount: i64) -> Option<i64> {
-    let measured =
-        IntervalAmount { start, measured: amount, estimated: 0, estimated_s: 0, missing_s: 0 };
-    measured.demand()
+    let interval = IntervalAmount {
+        measured: last.limit,
+        missing_s: 0,
+        ..IntervalAmount::missing(last.start)
+    };
+    interval.demand()
 }
 
 /// What stands where a site book no longer knows the area of an old finding.

@@ -11,7 +11,7 @@ use crate::web::answer::session::User;
 use crate::web::answer::status::{Notice, NoticeCode, NoticeLevel, SiteSummary, Status};
 use crate::web::auth::{Anyone, SESSION_S};
 use crate::web::error::ApiError;
-use crate::web::{VERSION, WebState, fill, time};
+use crate::web::{Rooms, VERSION, WebState, fill, time};
 
 /// Readings are late when the newest of all meters is older than this, s: two intervals
 /// without any are no accident of one bus.
@@ -46,23 +46,9 @@ pub(crate) async fn get_status(
     let (has_users, latest) = web
         .ask(|rooms| {
             let has_users = rooms.store.journal().view(|view| view.has_users())?;
-            let mut latest = None;
-            for newest in rooms.store.series().last_all()? {
-                latest = latest.max(heard(rooms, &newest)?);
-            }
-            Ok((has_users, latest))
+            Ok((has_users, latest(rooms)?))
         })
         .await?;
-    let mut notices = fill::notices(&web.health);
-    if latest.is_some_and(|latest| latest + LATE_AFTER_S < now) {
-        let since = latest.map(|latest| ("since_at".to_owned(), time::written(latest, &zone)));
-        notices.push(Notice {
-            code: NoticeCode::ReadingsLate,
-            level: NoticeLevel::Warn,
-            params: since.into_iter().collect(),
-        });
-        notices.sort_by_key(|notice| notice.level);
-    }
     let status = Status {
         version: VERSION.to_owned(),
         now_at: time::written(now, &zone),
@@ -78,7 +64,33 @@ pub(crate) async fn get_status(
         user: person.map(|person| User { name: person.name, role: person.role.into() }),
         open_reading: web.options.open_reading,
         latest_reading_at: latest.map(|latest| time::written(latest, &zone)),
-        notices,
+        notices: notices(&web, latest),
     };
     Ok((headers, Json(status)))
+}
+
+/// Returns when any meter last told a value.
+pub(crate) fn latest(rooms: &Rooms) -> Result<Option<i64>, ApiError> {
+    let mut latest = None;
+    for newest in rooms.store.series().last_all()? {
+        latest = latest.max(heard(rooms, &newest)?);
+    }
+    Ok(latest)
+}
+
+/// Returns what is amiss, worst first.
+pub(crate) fn notices(web: &WebState, latest: Option<i64>) -> Vec<Notice> {
+    let mut notices = fill::notices(&web.health);
+    if let Some(latest) = latest
+        && latest + LATE_AFTER_S < web.clock.now()
+    {
+        let since = ("since_at".to_owned(), time::written(latest, &web.zone()));
+        notices.push(Notice {
+            code: NoticeCode::ReadingsLate,
+            level: NoticeLevel::Warn,
+            params: [since].into(),
+        });
+        notices.sort_by_key(|notice| notice.level);
+    }
+    notices
 }

@@ -1,11 +1,10 @@
 //! How the site does today.
 
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use analysis::calendar::Opening;
 use analysis::finding::FindingKind as FoundKind;
-use analysis::interval::{INTERVAL_S, interval_start};
+use analysis::interval::{INTERVAL_S, IntervalAmount, Span, interval_start};
 use analysis::profile::Typical;
 use analysis::site::{Medium, Meter};
 use axum::Json;
@@ -14,7 +13,7 @@ use axum::extract::State;
 use super::row::Rows;
 use crate::ledger::DayView;
 use crate::store::journal::{FindingFilter, FindingState};
-use crate::web::answer::finding::{FindingRow, Unit};
+use crate::web::answer::finding::{FindingRow, Mark, MarkKind, Unit};
 use crate::web::answer::problem::Problem;
 use crate::web::answer::today::{
     Judgement, JudgementCode, JudgementParams, Level, Tile, TileKey, TileUnit, Today, TodayProfile,
@@ -73,10 +72,21 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
     };
 
     let typical_power = power_at(&day, now);
-    let power = tile(TileKey::PowerNow, TileUnit::W, power_mw, typical_power, &day, &link);
+    let mut power = tile(TileKey::PowerNow, TileUnit::W, power_mw, typical_power, &day, &link);
+    power.level = match (power_mw, typical_power) {
+        (Some(power), Some(typical)) if typical.high < power => Level::Attention,
+        (Some(_), Some(_)) => Level::Good,
+        (_, _) => Level::Unknown,
+    };
     let known = day.intervals.iter().any(|interval| interval.known().is_some());
     let used = known.then_some(day.figure.amount);
-    let energy = tile(TileKey::EnergyToday, TileUnit::Wh, used, day.pace.usual, &day, &link);
+    let mut energy = tile(TileKey::EnergyToday, TileUnit::Wh, used, day.pace.usual, &day, &link);
+    // By whole quarter hours on both sides; the value counts the one that is not over, too.
+    energy.level = match (day.pace.so_far, day.pace.usual) {
+        (Some(_), Some(_)) if day.pace.is_above_usual() => Level::Attention,
+        (Some(_), Some(_)) => Level::Good,
+        (_, _) => Level::Unknown,
+    };
     let mut cost = tile(
         TileKey::CostToday,
         TileUnit::CnyE4,
@@ -96,8 +106,11 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
         Some(_) => Level::Bad,
     };
 
-    let judgement = if !left_on.is_empty() {
-        judge_left_on(rooms, &rows, &left_on)
+    let is_false = |mark: &Mark| mark.kind == MarkKind::FalseAlarm;
+    let wrong: Vec<&FindingRow> =
+        left_on.iter().filter(|row| !row.mark.as_ref().is_some_and(is_false)).collect();
+    let judgement = if !wrong.is_empty() {
+        judge_left_on(rooms, &rows, &wrong)
     } else if power_mw.is_none() && !known {
         judgement(Level::Unknown, JudgementCode::NoData, JudgementParams::default())
     } else if energy.level == Level::Attention {
@@ -126,7 +139,7 @@ fn judgement(level: Level, code: JudgementCode, params: JudgementParams) -> Judg
 /// Says how many places are on that should be off, and what that costs.
 ///
 /// Bad while nobody has said anything; once each of them has a mark, somebody sees to it.
-fn judge_left_on(rooms: &Rooms, rows: &Rows, left_on: &[FindingRow]) -> Judgement {
+fn judge_left_on(rooms: &Rooms, rows: &Rows, left_on: &[&FindingRow]) -> Judgement {
     let places: BTreeSet<&str> = left_on.iter().map(|row| row.area.id.as_str()).collect();
     let powers: Vec<Option<i64>> = left_on.iter().map(|row| row.power_mw).collect();
     let meters = left_on.iter().map(|row| (row.meter.id.as_str(), row.power_mw));
@@ -144,10 +157,11 @@ fn judge_left_on(rooms: &Rooms, rows: &Rows, left_on: &[FindingRow]) -> Judgemen
 /// Returns whether no area with lights is open now, permits included.
 fn is_closed(rooms: &Rooms, rows: &Rows) -> Result<bool, ApiError> {
     let (site, now) = (&*rows.site, rows.now);
-    let permits = rooms.store.journal().view(|view| view.exceptions(now, now + 1))?;
-    let permits: Vec<_> = permits.iter().map(super::patrol::permit).collect();
-    let mut lit = site.meters.iter().filter(|meter| meter.load.has_lights());
-    Ok(lit.all(|meter| {
+    let permits = rooms.ledger.exceptions(Span { from: now, to: now + 1 })?;
+    let mut lit = site.meters.iter().filter(|meter| meter.load.has_lights()).peekable();
+    // Without lights there is nothing to be off.
+    let has_lights = lit.peek().is_some();
+    let is_closed = lit.all(|meter| {
         site.hours_of(&meter.area).is_none_or(|hours| {
             let opening = Opening {
                 area: &meter.area,
@@ -158,7 +172,8 @@ fn is_closed(rooms: &Rooms, rows: &Rows) -> Result<bool, ApiError> {
             };
             !opening.is_open(now)
         })
-    }))
+    });
+    Ok(has_lights && is_closed)
 }
 
 /// Returns the usual power of this time of such a day, mW.
@@ -177,13 +192,6 @@ fn tile(
     link: &str,
 ) -> Tile {
     let shares = day.figure.shares();
-    let level = match (value, typical) {
-        (Some(value), Some(typical)) => match value.cmp(&typical.high) {
-            Ordering::Greater => Level::Attention,
-            Ordering::Less | Ordering::Equal => Level::Good,
-        },
-        (_, _) => Level::Unknown,
-    };
     Tile {
         key,
         value,
@@ -194,7 +202,7 @@ fn tile(
         measured_milli: shares.measured_milli.into(),
         estimated_milli: shares.estimated_milli.into(),
         missing_milli: shares.missing_milli.into(),
-        level,
+        level: Level::Unknown,
         link: link.to_owned(),
     }
 }
@@ -204,7 +212,8 @@ fn profile(day: &DayView, start_at: String) -> TodayProfile {
         unit: Unit::Wh,
         start_at,
         interval_s: u32::try_from(INTERVAL_S).unwrap_or(900),
-        amount: day.intervals.iter().map(|interval| interval.known()).collect(),
+        // Whole ones only: the quarter hour that is not over would look like a fall.
+        amount: day.intervals.iter().map(IntervalAmount::complete).collect(),
         typical: day.typical.iter().map(|typical| typical.map(|it| it.median)).collect(),
         typical_low: day.typical.iter().map(|typical| typical.map(|it| it.low)).collect(),
         typical_high: day.typical.iter().map(|typical| typical.map(|it| it.high)).collect(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::journal::NewMail;
 
 #[tokio::test]
 async fn who_is_not_logged_in_reads_only_where_the_site_says_so() {
@@ -85,4 +86,57 @@ async fn without_a_site_book_the_page_hears_so() {
         (today.status, today.code()),
         (StatusCode::SERVICE_UNAVAILABLE, "site_book_missing".into())
     );
+}
+
+#[tokio::test]
+async fn mails_are_shown_to_engineers_and_in_a_demo_to_everyone() {
+    let demo = House::furnished_with(Options { demo: true, ..Options::default() });
+    let house = House::furnished();
+    for house in [&demo, &house] {
+        let mail = NewMail {
+            dedupe: "opened/1".to_owned(),
+            to: vec!["wang@school.example".to_owned(), "li@school.example".to_owned()],
+            subject: "二楼东 照明未关".to_owned(),
+            text: "自 18:15 起".to_owned(),
+            html: None,
+            attachments: Vec::new(),
+            finding: None,
+            created: NOW,
+        };
+        let journal = house.web.store.journal();
+        journal.commit(|tx| tx.enqueue(&mail)).unwrap();
+    }
+
+    let shown = demo.get("/api/v1/mails", "").await.json();
+    let refused = house.get("/api/v1/mails", "").await;
+    let asked = house.get("/api/v1/mails?limit=1", &house.log_in("engineer").await).await.json();
+
+    assert_eq!(shown["mails"][0]["to"], "wang@school.example, li@school.example");
+    assert_eq!(shown["mails"][0]["state"], "waiting");
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(asked, shown);
+}
+
+#[tokio::test]
+async fn a_month_comes_as_figures_and_as_a_workbook() {
+    let house = House::furnished();
+    let (leader, engineer) = (house.log_in("leader").await, house.log_in("engineer").await);
+    let to = r#"{"to":["head@school.example"]}"#;
+
+    let month = house.get("/api/v1/months/2026-11", &leader).await.json();
+    let sheet = house.get("/api/v1/reports/2026-11.xlsx", &leader).await;
+    let refused = house.post("/api/v1/reports/2026-11/send", &leader, to).await;
+    let sent = house.post("/api/v1/reports/2026-11/send", &engineer, to).await;
+
+    assert_eq!(
+        (&month["month"], &month["site"]["en"]),
+        (&"2026-11".into(), &"Primary school".into())
+    );
+    let meter = &month["meters"][0];
+    assert_eq!((&meter["id"], &meter["missing_milli"]), (&"light-east".into(), &1000.into()));
+    assert_eq!(month["factors"][0]["kind"], "site_book");
+    assert_eq!(sheet.text, "workbook");
+    let name = sheet.headers[header::CONTENT_DISPOSITION].to_str().unwrap();
+    assert_eq!(name, "attachment; filename=\"energy-report-2026-11.xlsx\"");
+    assert_eq!((refused.status, sent.status), (StatusCode::FORBIDDEN, StatusCode::ACCEPTED));
 }

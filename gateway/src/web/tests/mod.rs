@@ -135,10 +135,11 @@ impl House {
     fn empty(options: Options) -> Self {
         let dir = TempDir::new().expect("a folder");
         let store = Store::open(dir.path()).expect("a store");
+        let clock = Clock::manual(NOW);
         let web = WebState::new(Rooms {
-            ledger: Ledger::new(&store),
+            ledger: Ledger::new(&store, &clock),
             store,
-            clock: Clock::manual(NOW),
+            clock,
             health: Health::default(),
             live: Live::default(),
             workbook: Box::new(|_, _| Ok(b"workbook".to_vec())),
