@@ -166,6 +166,7 @@ enum Retained {
 }
 
 /// What woke the link.
+#[expect(clippy::large_enum_variant, reason = "the large variant is the one that happens")]
 enum Cause {
     Event(Result<Event, ConnectionError>),
     Signed(Result<(), oneshot::error::RecvError>),
@@ -219,10 +220,11 @@ impl<'a> Link<'a> {
                     }
                     Cause::Deadline => return Ok(()),
                 }
-                if self.stopping && self.unacknowledged.is_empty() {
-                    if !self.was_connected || self.client.try_disconnect().is_err() {
-                        return Ok(());
-                    }
+                if self.stopping
+                    && self.unacknowledged.is_empty()
+                    && (!self.was_connected || self.client.try_disconnect().is_err())
+                {
+                    return Ok(());
                 }
                 self.publish();
             };
@@ -400,7 +402,7 @@ async fn pass_on(queue: &tokio::sync::mpsc::Sender<Incoming>, waiting: &mut VecD
             Err(_) => waiting.clear(),
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn parse(text: &str) -> Option<(&str, wire::Name, wire::Name, Channel)> {
@@ -437,5 +439,4 @@ fn mqtt_options(config: &BrokerConfig) -> MqttOptions {
 }
 
 #[cfg(test)]
-#[path = "broker_tests.rs"]
 mod tests;

@@ -28,7 +28,7 @@ pub mod board;
 pub mod broker;
 pub mod door;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod gate;
 pub mod listen;
 

@@ -191,7 +191,11 @@ impl Hub {
                 Some((site, node, _)) if site == self.door.site => node,
                 _ => return Err(Refusal::NotAdmitted),
             },
-            None => Name::new(hello.client).map_err(|_| Refusal::Nameless)?,
+            // Our nodes call themselves `site/node`; anybody else's can be told to.
+            None => {
+                let name = hello.client.rsplit('/').next().unwrap_or_default();
+                Name::new(name).map_err(|_| Refusal::Nameless)?
+            }
         };
         let (client, user, password) = (hello.client, hello.user, hello.password);
         let claim = Claim { client, user, password, node };
@@ -297,8 +301,8 @@ impl Hub {
         }
     }
 
-    fn publish_changed(&self, plans: Plans) {
-        let before = self.plans.replace(Plans::clone(&plans));
+    fn publish_changed(&self, plans: &Plans) {
+        let before = self.plans.replace(Plans::clone(plans));
         for client in self.clients.borrow().values() {
             let Some(plan) = plans.get(&client.node) else { continue };
             let config = Topic::new(self.door.site, client.node, Channel::Config);
@@ -378,11 +382,11 @@ pub(super) async fn follow_board(hub: Rc<Hub>) {
     let mut plans = hub.door.board.plans();
     let mut commands = hub.door.board.commands();
     // A plan may have come between the hub's beginning and ours.
-    hub.publish_changed(plans.borrow_and_update().clone());
+    hub.publish_changed(&plans.borrow_and_update().clone());
     loop {
         tokio::select! {
             changed = plans.changed() => match changed {
-                Ok(()) => hub.publish_changed(plans.borrow_and_update().clone()),
+                Ok(()) => hub.publish_changed(&plans.borrow_and_update().clone()),
                 Err(_) => return,
             },
             command = commands.recv() => match command {
