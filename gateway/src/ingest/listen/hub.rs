@@ -265,6 +265,17 @@ impl Hub {
         }
     }
 
+    /// Ends sessions whose connection is closed and of which ntex-mqtt said nothing: it
+    /// fails between the handshake and the first packet if the client asks for packets
+    /// too small for a CONNACK.
+    fn end_closed(&self) {
+        let sessions: Vec<_> =
+            self.clients.borrow().values().filter_map(|it| it.session.borrow().clone()).collect();
+        for session in sessions.into_iter().filter(|session| session.is_closed()) {
+            session.end();
+        }
+    }
+
     /// Notes a retained message of a node; an empty one takes it back.
     pub(super) fn retain(&self, topic: &str, payload: &[u8]) {
         let mut retained = self.retained.borrow_mut();
@@ -356,6 +367,7 @@ impl Refusal {
 impl Drop for Connected {
     fn drop(&mut self) {
         self.0.connections.set(self.0.connections.get() - 1);
+        self.0.end_closed();
         self.0.eased.notify_waiters();
     }
 }

@@ -170,3 +170,19 @@ async fn stopping_does_not_wait_past_its_deadline() {
     assert_eq!(node.until_closed().await, 0);
     drop(unsigned);
 }
+
+#[tokio::test]
+async fn a_client_that_takes_no_connack_leaves_no_session_behind() {
+    let limits = Limits { sessions: 1, ..Limits::default() };
+    let world = World::with(limits, anybody(), WAITING_MAX);
+    let mut bad = TcpStream::connect(world.listener.address()).await.unwrap();
+
+    // A CONNECT of MQTT 5 as "node-2" with a maximum packet size of 1, session kept.
+    let connect = b"\x10\x1d\x00\x04MQTT\x05\x00\x00\x3c\x0a\x11\x00\x00\x0e\x10\x27\x00\x00\x00\x01\x00\x06node-2";
+    bad.write_all(connect).await.unwrap();
+    let mut rest = Vec::new();
+    soon("the bad client's end", bad.read_to_end(&mut rest)).await.ok();
+    assert!(rest.is_empty());
+
+    world.client("node-1").await.nothing_comes().await;
+}
