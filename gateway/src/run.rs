@@ -17,7 +17,6 @@ use analysis::figures::MonthFigures;
 use analysis::site::{Language, Site};
 use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch as signal};
 use tokio::task::JoinSet;
 use wire::Name;
@@ -33,7 +32,7 @@ use crate::ingest::gate::Roster;
 use crate::ingest::listen::{self, Limits, Listener};
 use crate::ingest::{self, Incoming};
 use crate::ledger::Ledger;
-use crate::live::{Happening, Live, Newest};
+use crate::live::Live;
 use crate::mail::{self, Outbox, Server};
 use crate::plan;
 use crate::record::Recorder;
@@ -167,8 +166,7 @@ impl House {
             clock: clock.clone(),
             incoming,
         };
-        let recorder = Recorder::new(&store, queue, health.clone(), clock.clone());
-        let mut stored = recorder.live().subscribe();
+        let recorder = Recorder::new(&store, &clock, &health, &live);
         let server = config.mail.as_ref().map(|it| Server::new(it, mail::TIMEOUT)).transpose()?;
         let outbox = Outbox::new(store.journal().clone(), server, clock.clone(), health.clone());
         let options = web::Options {
@@ -176,29 +174,11 @@ impl House {
             open_reading: config.web.open_reading,
             https: config.web.base_url.starts_with("https://"),
         };
-        let rooms =
-            rooms(store, ledger, clock, health, live.clone(), &config.web.base_url, options);
+        let rooms = rooms(store, ledger, clock, health, live, &config.web.base_url, options);
 
         let mut core = JoinSet::new();
         let mut doors = tokio::spawn(doors.keep(site, doors_stop));
-        core.spawn(named("recorder", async {
-            recorder.run().await;
-            anyhow::Ok(())
-        }));
-        core.spawn(named("live", async move {
-            loop {
-                match stored.recv().await {
-                    Ok(packs) => {
-                        for pack in packs.iter() {
-                            live.tell(Happening::Reading(Newest::of(pack)));
-                        }
-                    }
-                    // What is lost here is newer in the next batch.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return anyhow::Ok(()),
-                }
-            }
-        }));
+        core.spawn(named("recorder", recorder.run(queue)));
         core.spawn(named("site book", follow.run(stopped.clone())));
         core.spawn(named("watch", watch.run(stopped.clone())));
         core.spawn(named("mail", {

@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("letter", &["words"]),
     ("store", &["clock", "events"]),
     ("ingest", &["clock", "config", "events", "health", "store"]),
-    ("record", &["clock", "events", "health", "ingest", "store"]),
+    ("record", &["clock", "events", "health", "ingest", "live", "store"]),
     ("node", &["clock", "config", "events"]),
     ("ledger", &["clock", "site_book", "store"]),
     ("alert", &["letter", "store", "words"]),
