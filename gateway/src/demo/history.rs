@@ -17,6 +17,10 @@ use crate::store::series::Arrival;
 /// History has one reading a quarter hour; live ones come each minute.
 const STEP_S: u32 = 900;
 
+/// The last days were polled as the live campus is, or they would look like silence.
+const LAST_STEP_S: u32 = 60;
+const LAST_S: i64 = 3 * 86_400;
+
 /// As many as the recorder puts into one commit when doors are busy, and some more: nobody
 /// waits for an acknowledgement here.
 const BATCH: usize = 20_000;
@@ -83,11 +87,13 @@ fn take_in(
     from: i64,
     to: i64,
 ) -> Result<u64> {
-    let history = campus.history(&meter, from, to, STEP_S).context("a meter of the campus")?;
+    let last = to - LAST_S;
+    let earlier = campus.history(&meter, from, last, STEP_S).context("a meter of the campus")?;
+    let later = campus.history(&meter, last, to, LAST_STEP_S).context("a meter of the campus")?;
     let mut batch: Vec<Arrival> = Vec::with_capacity(BATCH);
     let mut buffer = vec![0; Pack::BYTES_MAX];
     let mut taken = 0;
-    for (seq, said) in (0u32..).zip(history) {
+    for (seq, said) in (0u32..).zip(earlier.chain(later)) {
         let pack = Pack {
             meter,
             instant: said.instant,
