@@ -37,8 +37,7 @@ use crate::mail::{self, Outbox, Server};
 use crate::plan;
 use crate::record::Recorder;
 use crate::report::{self, Report};
-use crate::store::journal::NewAudit;
-use crate::store::{Journal, Store};
+use crate::store::Store;
 use crate::watch::Watch;
 use crate::web::{self, Rooms, WebState};
 
@@ -383,7 +382,7 @@ fn rooms(
     let send_report = move |figures: &MonthFigures, site: &Site, to: &[String], by: &str| {
         let now = at.now();
         let report = described(figures, site, &book, now);
-        send_report(&journal, &report, to, by, &base_url)?;
+        report::send(&journal, &report, to, by, &base_url)?;
         Ok(())
     };
     Rooms {
@@ -405,33 +404,4 @@ fn described<'a>(
     made: i64,
 ) -> Report<'a> {
     Report { figures, site, calendar: ledger.calendar(), made, language: Language::Zh }
-}
-
-/// Puts a report's mail to each address into the outbox, with its entry in the audit log.
-pub(crate) fn send_report(
-    journal: &Journal,
-    report: &Report<'_>,
-    to: &[String],
-    by: &str,
-    base_url: &str,
-) -> Result<()> {
-    let workbook = report::workbook(report)?;
-    let mails: Vec<_> = to
-        .iter()
-        .map(|address| report::mail(report, workbook.clone(), address, base_url, report.made))
-        .collect::<Result<_, _>>()?;
-    journal.commit(|journal| {
-        for mail in &mails {
-            journal.enqueue(mail)?;
-        }
-        journal.append_audit(&NewAudit {
-            at: report.made,
-            author: by.to_owned(),
-            action: "send_report".to_owned(),
-            subject: format!("month/{}", report.figures.month.strftime("%Y-%m")),
-            details: serde_json::json!({ "to": to }).to_string(),
-        })?;
-        Ok(())
-    })?;
-    Ok(())
 }

@@ -11,7 +11,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::report::{self, Report};
-use crate::run::send_report;
 use crate::store::Store;
 
 /// Reads `2026-10` as the first day of that month.
@@ -26,11 +25,11 @@ pub(super) fn report(
     out: &Path,
     language: &str,
     mail_to: &[String],
-    clock: Clock,
+    clock: &Clock,
 ) -> Result<()> {
     let config = Config::load(config)?;
     let store = Store::open(&config.data_dir)?;
-    let ledger = Ledger::new(&store, &clock);
+    let ledger = Ledger::new(&store, clock);
     ledger.reload()?;
     let site = ledger.site().context("there is no site book yet; `gengfu import` takes one in")?;
     let figures = ledger.month(month)?.context("there are no figures without a site book")?;
@@ -49,7 +48,7 @@ pub(super) fn report(
         .with_context(|| format!("cannot write `{}`", path.display()))?;
     say(path.display());
     if !mail_to.is_empty() {
-        send_report(store.journal(), &report, mail_to, "command line", &config.web.base_url)?;
+        report::send(store.journal(), &report, mail_to, "command line", &config.web.base_url)?;
         say(format!(
             "{} mail(s) wait in the outbox; the running gateway sends them",
             mail_to.len()
