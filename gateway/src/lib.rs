@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod document;
@@ -15,9 +16,11 @@ pub mod ledger;
 pub mod letter;
 pub mod live;
 pub mod mail;
+pub mod node;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod run;
 pub mod site_book;
 pub mod store;
 pub mod watch;

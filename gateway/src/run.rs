@@ -17,6 +17,7 @@ use analysis::figures::MonthFigures;
 use analysis::site::{Language, Site};
 use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch as signal};
 use tokio::task::JoinSet;
 use wire::Name;
@@ -26,18 +27,19 @@ use crate::config::{Config, MqttConfig};
 use crate::events;
 use crate::health::{Code, Health, Level};
 use crate::ingest::board::{NodeStates, PlanBoard};
-use crate::ingest::broker::{BrokerDoor, BrokerOptions};
+use crate::ingest::broker::BrokerDoor;
 use crate::ingest::door::Door;
 use crate::ingest::gate::Roster;
 use crate::ingest::listen::{self, Limits, Listener};
 use crate::ingest::{self, Incoming};
 use crate::ledger::Ledger;
-use crate::live::Live;
+use crate::live::{Happening, Live, Newest};
 use crate::mail::{self, Outbox, Server};
 use crate::plan;
 use crate::record::Recorder;
-use crate::report;
-use crate::store::Store;
+use crate::report::{self, Report};
+use crate::store::journal::NewAudit;
+use crate::store::{Journal, Store};
 use crate::watch::Watch;
 use crate::web::{self, Rooms, WebState};
 
@@ -165,7 +167,8 @@ impl House {
             clock: clock.clone(),
             incoming,
         };
-        let recorder = Recorder::new(&store, &clock, &health, &live);
+        let recorder = Recorder::new(&store, queue, health.clone(), clock.clone());
+        let mut stored = recorder.live().subscribe();
         let server = config.mail.as_ref().map(|it| Server::new(it, mail::TIMEOUT)).transpose()?;
         let outbox = Outbox::new(store.journal().clone(), server, clock.clone(), health.clone());
         let options = web::Options {
@@ -173,11 +176,29 @@ impl House {
             open_reading: config.web.open_reading,
             https: config.web.base_url.starts_with("https://"),
         };
-        let rooms = rooms(store, ledger, clock, health, live, &config.web.base_url, options);
+        let rooms =
+            rooms(store, ledger, clock, health, live.clone(), &config.web.base_url, options);
 
         let mut core = JoinSet::new();
         let mut doors = tokio::spawn(doors.keep(site, doors_stop));
-        core.spawn(named("recorder", recorder.run(queue)));
+        core.spawn(named("recorder", async {
+            recorder.run().await;
+            anyhow::Ok(())
+        }));
+        core.spawn(named("live", async move {
+            loop {
+                match stored.recv().await {
+                    Ok(packs) => {
+                        for pack in packs.iter() {
+                            live.tell(Happening::Reading(Newest::of(pack)));
+                        }
+                    }
+                    // What is lost here is newer in the next batch.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return anyhow::Ok(()),
+                }
+            }
+        }));
         core.spawn(named("site book", follow.run(stopped.clone())));
         core.spawn(named("watch", watch.run(stopped.clone())));
         core.spawn(named("mail", {
@@ -264,24 +285,14 @@ impl Doors {
             Some(socket) => {
                 let login = self.config.listen.and_then(|listen| listen.login);
                 let admission = match login {
-                    Some(it) => listen::by_password(it.user, it.password.reveal().to_owned()),
+                    Some(login) => listen::by_password(login),
                     None => listen::anybody(),
                 };
                 Some(Listener::start(socket, door.clone(), admission, Limits::default())?)
             }
             None => None,
         };
-        let mut broker = self.config.broker.map(|broker| {
-            let login = broker.login.map(|it| (it.user, it.password.reveal().to_owned()));
-            let options = BrokerOptions {
-                host: broker.host,
-                port: broker.port,
-                login,
-                client_id: broker.client_id,
-                shared_group: broker.shared_group,
-            };
-            BrokerDoor::open(options, door)
-        });
+        let mut broker = self.config.broker.map(|broker| BrokerDoor::open(broker, door));
         let ended = tokio::select! {
             _ = stop.wait_for(|&stop| stop) => Ok(()),
             ended = async {
@@ -360,9 +371,10 @@ impl Follow {
 
     /// From November on, next year's notice is out and somebody should enter it.
     fn look_at_calendar(&self) {
-        let missing = self.ledger.today(self.clock.now()).and_then(|today| {
-            self.ledger.calendar().year_missing(today)
-        });
+        let missing = self
+            .ledger
+            .today(self.clock.now())
+            .and_then(|today| self.ledger.calendar().year_missing(today));
         match missing {
             Some(year) => {
                 let params = [("year", year.to_string())];
@@ -382,13 +394,16 @@ fn rooms(
     base_url: &str,
     options: web::Options,
 ) -> Rooms {
-    let workbook = |figures: &MonthFigures, site: &Site| {
-        Ok(report::workbook(figures, site, Language::Zh)?)
+    let (book, at) = (ledger.clone(), clock.clone());
+    let workbook = move |figures: &MonthFigures, site: &Site| {
+        Ok(report::workbook(&described(figures, site, &book, at.now()))?)
     };
+    let (book, at, base_url) = (ledger.clone(), clock.clone(), base_url.to_owned());
     let journal = store.journal().clone();
-    let (at, base_url) = (clock.clone(), base_url.to_owned());
     let send_report = move |figures: &MonthFigures, site: &Site, to: &[String], by: &str| {
-        report::send(&journal, figures, site, to, by, &base_url, at.now())?;
+        let now = at.now();
+        let report = described(figures, site, &book, now);
+        send_report(&journal, &report, to, by, &base_url)?;
         Ok(())
     };
     Rooms {
@@ -401,4 +416,42 @@ fn rooms(
         send_report: Box::new(send_report),
         options,
     }
+}
+
+fn described<'a>(
+    figures: &'a MonthFigures,
+    site: &'a Site,
+    ledger: &'a Ledger,
+    made: i64,
+) -> Report<'a> {
+    Report { figures, site, calendar: ledger.calendar(), made, language: Language::Zh }
+}
+
+/// Puts a report's mail to each address into the outbox, with its entry in the audit log.
+pub(crate) fn send_report(
+    journal: &Journal,
+    report: &Report<'_>,
+    to: &[String],
+    by: &str,
+    base_url: &str,
+) -> Result<()> {
+    let workbook = report::workbook(report)?;
+    let mails: Vec<_> = to
+        .iter()
+        .map(|address| report::mail(report, workbook.clone(), address, base_url, report.made))
+        .collect::<Result<_, _>>()?;
+    journal.commit(|journal| {
+        for mail in &mails {
+            journal.enqueue(mail)?;
+        }
+        journal.append_audit(&NewAudit {
+            at: report.made,
+            author: by.to_owned(),
+            action: "send_report".to_owned(),
+            subject: format!("month/{}", report.figures.month.strftime("%Y-%m")),
+            details: serde_json::json!({ "to": to }).to_string(),
+        })?;
+        Ok(())
+    })?;
+    Ok(())
 }

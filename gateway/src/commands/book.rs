@@ -42,13 +42,16 @@ pub(super) fn import(
     let store = Store::open(&config.data_dir)?;
     let version = put(&store, &text, author, note, clock.now())?;
     let (meters, nodes) = (book.site.meters.len(), book.nodes.len());
-    say(format!("site book of `{}` is version {version}: {meters} meters on {nodes} nodes", book.site.id));
+    say(format!(
+        "site book of `{}` is version {version}: {meters} meters on {nodes} nodes",
+        book.site.id
+    ));
     say("a running gateway takes it up within a minute");
     Ok(())
 }
 
 /// Writes a checked site book into the journal, with its entry in the audit log.
-pub(crate) fn put(store: &Store, text: &str, author: &str, note: &str, now: i64) -> Result<i64> {
+pub(super) fn put(store: &Store, text: &str, author: &str, note: &str, now: i64) -> Result<i64> {
     let version = store.journal().commit(|journal| {
         let version = journal.add_site_book(&SiteBookRow {
             version: 0,

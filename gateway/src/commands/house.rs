@@ -27,7 +27,12 @@ pub(super) fn run(path: &Path, clock: Clock) -> Result<()> {
 }
 
 /// Shows a simulated campus until it is asked to end.
-pub(super) fn demo(speed: u32, listen: SocketAddr, data: Option<PathBuf>, weeks: u32) -> Result<()> {
+pub(super) fn demo(
+    speed: u32,
+    listen: SocketAddr,
+    data: Option<PathBuf>,
+    weeks: u32,
+) -> Result<()> {
     log_to_terminal();
     let options = demo::Options { speed, listen, data, weeks };
     runtime()?.block_on(demo::show(options, |line| say(line), asked_to_end()))

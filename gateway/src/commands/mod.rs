@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
+use crate::store::Store;
 
 mod book;
 mod field;
@@ -55,7 +56,9 @@ enum Command {
         weeks: u32,
     },
     /// Answer Modbus like the meters of the demo campus.
-    #[command(after_help = "Example: gengfu simulate --office 127.0.0.1:5020 --campus 127.0.0.1:5021 --control 127.0.0.1:5022")]
+    #[command(
+        after_help = "Example: gengfu simulate --office 127.0.0.1:5020 --campus 127.0.0.1:5021 --control 127.0.0.1:5022"
+    )]
     Simulate {
         /// The bus of the office: RTU over TCP.
         #[arg(long, default_value = "127.0.0.1:5020")]
@@ -68,7 +71,9 @@ enum Command {
         control: SocketAddr,
     },
     /// Read the meters of one bus and publish what they say.
-    #[command(after_help = "Example: gengfu node --site school --id node-1 --bus serial:/dev/ttyUSB0 --broker 10.0.4.2:1883")]
+    #[command(
+        after_help = "Example: gengfu node --site school --id node-1 --bus serial:/dev/ttyUSB0 --broker 10.0.4.2:1883"
+    )]
     Node(field::NodeArguments),
     /// Check a configuration file and, if given, a site book.
     #[command(after_help = "Example: gengfu check gengfu.toml --site-book site.toml")]
@@ -102,7 +107,9 @@ enum Command {
         config: PathBuf,
     },
     /// Write a month's consumption as a workbook (XLSX).
-    #[command(after_help = "Example: gengfu report --config gengfu.toml --month 2026-10 --out reports")]
+    #[command(
+        after_help = "Example: gengfu report --config gengfu.toml --month 2026-10 --out reports"
+    )]
     Report {
         /// The configuration file.
         #[arg(long, default_value = "gengfu.toml")]
@@ -120,6 +127,17 @@ enum Command {
         #[arg(long = "mail-to")]
         mail_to: Vec<String>,
     },
+}
+
+/// Writes a checked site book into the journal; returns its version.
+pub(crate) fn put_site_book(
+    store: &Store,
+    text: &str,
+    author: &str,
+    note: &str,
+    now: i64,
+) -> Result<i64> {
+    book::put(store, text, author, note, now)
 }
 
 /// Runs the command that the arguments name and returns the exit code of the process.

@@ -30,6 +30,9 @@ pub const WORTH_TRYING_S: i64 = 48 * 3_600;
 /// How long the queue waits when the server does not accept our settings.
 pub const HOLD_S: i64 = 15 * 60;
 
+// How long the notice of a mail that was given up stands, if no other mail goes out.
+const NOTICE_S: i64 = 24 * 3_600;
+
 // Mails of one round; a mail with its workbook is under a megabyte.
 const ROUND_MAX: u32 = 20;
 
@@ -44,13 +47,14 @@ pub struct Outbox {
     clock: Clock,
     health: Health,
     held_until: i64,
+    notice_until: Option<i64>,
 }
 
 impl Outbox {
     /// Returns a sender; without a server mails wait.
     #[must_use]
     pub fn new(journal: Journal, server: Option<Server>, clock: Clock, health: Health) -> Self {
-        Self { journal, server, clock, health, held_until: i64::MIN }
+        Self { journal, server, clock, health, held_until: i64::MIN, notice_until: None }
     }
 
     /// Sends mails until told to stop; a mail that is on its way is finished first.
@@ -80,6 +84,9 @@ impl Outbox {
         if now < self.held_until {
             return Ok(());
         }
+        if self.notice_until.is_some_and(|until| until <= now) {
+            self.clear();
+        }
         let journal = self.journal.clone();
         let due =
             off_the_executor(move || journal.view(|view| view.due_mails(now, ROUND_MAX))).await?;
@@ -102,7 +109,11 @@ impl Outbox {
         Ok(())
     }
 
-    async fn record(&self, mail: MailRow, outcome: Result<(), Trouble>) -> Result<(), StoreError> {
+    async fn record(
+        &mut self,
+        mail: MailRow,
+        outcome: Result<(), Trouble>,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         let journal = self.journal.clone();
         let trouble = match outcome {
@@ -110,7 +121,7 @@ impl Outbox {
                 let id = mail.id;
                 off_the_executor(move || journal.commit(|tx| tx.mail_sent(id, now))).await?;
                 events::mail_sent(&mail.mail.dedupe);
-                self.health.clear(Code::MailFailing, "");
+                self.clear();
                 return Ok(());
             }
             Err(trouble) => trouble,
@@ -118,16 +129,27 @@ impl Outbox {
         let next_at = next_try(&mail, &trouble, now);
         let (class, reason) = (trouble.class(), trouble.to_string());
         events::mail_failed(class, &reason, next_at.map_or(-1, |at| at - now));
-        let level = match &trouble {
-            Trouble::Send(SendError::Held { .. }) => Level::Error,
-            Trouble::Send(_) | Trouble::Broken(_) | Trouble::Stale => Level::Warn,
-        };
-        self.tell(level, class, &reason);
+        match &trouble {
+            Trouble::Send(SendError::Held { .. }) => self.tell(Level::Error, class, &reason),
+            // Greylisting turns every first try away, and is no trouble.
+            Trouble::Send(SendError::Later { .. }) if mail.tries == 0 => {}
+            Trouble::Send(SendError::Later { .. }) => self.tell(Level::Warn, class, &reason),
+            Trouble::Send(SendError::Refused { .. }) | Trouble::Broken(_) | Trouble::Stale => {
+                self.tell(Level::Warn, class, &reason);
+                self.notice_until = Some(now + NOTICE_S);
+            }
+        }
         let id = mail.id;
         off_the_executor(move || journal.commit(|tx| tx.mail_failed(id, &reason, next_at))).await
     }
 
-    fn tell(&self, level: Level, class: &str, reason: &str) {
+    fn clear(&mut self) {
+        self.notice_until = None;
+        self.health.clear(Code::MailFailing, "");
+    }
+
+    fn tell(&mut self, level: Level, class: &str, reason: &str) {
+        self.notice_until = None;
         let params = [("class", class.to_owned()), ("reason", reason.to_owned())];
         self.health.raise(Code::MailFailing, "", level, params);
     }

@@ -159,6 +159,31 @@ async fn a_notice_is_cleared_when_the_server_takes_a_mail_again() {
 }
 
 #[tokio::test]
+async fn a_first_try_that_is_turned_away_is_no_trouble() {
+    let mut world = world(busy).await;
+    world.write("a", "wang@school.example");
+
+    world.round_at(0).await;
+    assert_eq!(world.notice(), None);
+
+    world.round_at(60).await;
+    assert_eq!(world.notice().unwrap().params["class"], "later");
+}
+
+#[tokio::test]
+async fn the_notice_of_a_mail_that_was_given_up_stands_for_a_day() {
+    let mut world = world(|_| Act::Usual).await;
+    world.write("a", "the caretaker");
+    world.round_at(0).await;
+
+    world.round_at(NOTICE_S - 1).await;
+    assert_eq!(world.notice().unwrap().params["class"], "broken");
+
+    world.round_at(NOTICE_S).await;
+    assert_eq!(world.notice(), None);
+}
+
+#[tokio::test]
 async fn without_a_mail_server_mails_wait_and_the_notice_says_so() {
     let mut world = world(|_| Act::Usual).await;
     world.outbox.server = None;

@@ -1,13 +1,64 @@
-//! The mail with the workbook.
+//! The mail with the workbook, and how it gets into the outbox.
 
 use analysis::figures::TotalFigure;
+use analysis::site::Language;
 
 use super::sheet::{is_unpriced, medium_word};
 use super::summary::{month_name, title};
-use super::{Report, ReportError, file_name};
+use super::{Report, ReportError, file_name, workbook};
 use crate::letter::{self, Letter, Tone};
-use crate::store::journal::{Attachment, NewMail};
+use crate::store::journal::{Attachment, Journal, NewAudit, NewMail};
 use crate::words::{self, text};
+
+/// Puts a report into the outbox, one mail for each address, and who asked for it into the
+/// audit log; all of it or nothing.
+///
+/// Whoever the site book knows by that address is written to in their own language, others
+/// in the report's.
+///
+/// # Errors
+///
+/// [`ReportError`], see its variants; nothing is sent then.
+pub fn send(
+    journal: &Journal,
+    report: &Report<'_>,
+    to: &[String],
+    by: &str,
+    base_url: &str,
+) -> Result<(), ReportError> {
+    let mut workbooks: Vec<(Language, Vec<u8>)> = Vec::new();
+    let mut mails = Vec::new();
+    for address in to {
+        let mut people = report.site.people.iter();
+        let person = people.find(|person| person.email.as_ref() == Some(address));
+        let language = person.map_or(report.language, |person| person.language);
+        let report = Report { language, ..*report };
+        let known = workbooks.iter().find(|(of, _)| *of == language);
+        let bytes = match known {
+            Some((_, bytes)) => bytes.clone(),
+            None => {
+                let bytes = workbook(&report)?;
+                workbooks.push((language, bytes.clone()));
+                bytes
+            }
+        };
+        mails.push(mail(&report, bytes, address, base_url, report.made)?);
+    }
+    let entry = NewAudit {
+        at: report.made,
+        author: by.to_owned(),
+        action: "send_report".to_owned(),
+        subject: format!("report/{}", report.figures.month.strftime("%Y-%m")),
+        details: serde_json::json!({ "to": to }).to_string(),
+    };
+    journal.commit(|tx| {
+        for mail in &mails {
+            tx.enqueue(mail)?;
+        }
+        tx.append_audit(&entry)
+    })?;
+    Ok(())
+}
 
 /// Returns the mail that brings a report's workbook to one address.
 ///

@@ -29,10 +29,11 @@ use analysis::figures::MonthFigures;
 use analysis::site::{Language, Site};
 use jiff::civil::Date;
 
-pub use mail::mail;
+pub use mail::{mail, send};
 pub use workbook::workbook;
 
 use crate::letter::LetterError;
+use crate::store::StoreError;
 
 /// What a report is made of. The same figures and versions make the same report.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +67,9 @@ pub enum ReportError {
     /// The mail cannot be written.
     #[error("cannot write the mail of the report")]
     Letter(#[from] LetterError),
+    /// The mail cannot be put into the outbox.
+    #[error("cannot put the mail of the report into the outbox")]
+    Store(#[from] StoreError),
 }
 
 /// Returns the name of a report's file. ASCII: mail programs mangle others, some into

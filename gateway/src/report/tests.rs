@@ -6,7 +6,7 @@ use analysis::figures::{
     AreaFigure, DayFigure, Figure, MeterFigure, MonthFigures, TotalFigure, WasteFigure,
 };
 use analysis::finding::FindingKind;
-use analysis::site::{Area, Building, Language, Load, Medium, Meter, Site, Text};
+use analysis::site::{Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Text};
 use analysis::tariff::{DatedRule, Rule, Tariff};
 use calamine::{Data, Reader, Xlsx};
 use jiff::civil::{Date, date};
@@ -14,6 +14,7 @@ use jiff::tz::TimeZone;
 use wire::{Name, Quantity};
 
 use super::*;
+use crate::store::Store;
 
 const MADE: i64 = 1_793_505_600; // 2026-11-01 12:00 in Shanghai
 const DAY_S: i64 = 86_400;
@@ -356,6 +357,41 @@ fn the_mail_of_a_report_names_the_totals_and_carries_the_workbook() {
         let html = mail.html.unwrap_or_default().into_bytes();
         insta::assert_binary_snapshot!(&format!("mail_{tag}_page.html"), html);
     }
+}
+
+#[test]
+fn a_report_is_sent_to_everyone_in_their_language_and_the_audit_log_says_who_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let calendar = HolidayCalendar::china();
+    let mut site = site();
+    site.people.push(Person {
+        id: name("smith"),
+        name: "Smith".to_owned(),
+        email: Some("smith@school.example".to_owned()),
+        role: Role::Leader,
+        language: Language::En,
+    });
+    let (figures, language) = (october(), Language::Zh);
+    let report =
+        Report { figures: &figures, site: &site, calendar: &calendar, made: MADE, language };
+    let to = ["head@school.example", "smith@school.example"].map(str::to_owned);
+
+    send(store.journal(), &report, &to, "li", "http://gengfu.example").unwrap();
+
+    let mails = store.journal().view(|view| view.due_mails(MADE, 10)).unwrap();
+    let subjects: Vec<_> = mails.iter().map(|row| row.mail.subject.as_str()).collect();
+    assert_eq!(
+        subjects,
+        ["实验中学 2026年10月用能月报", "Experimental school: energy report October 2026"]
+    );
+    let first_sheets = mails
+        .iter()
+        .map(|row| open(&row.mail.attachments[0].content).sheet_names()[0].clone())
+        .collect::<Vec<_>>();
+    assert_eq!(first_sheets, ["汇总", "Summary"]);
+    let audit = store.journal().view(|view| view.audit(Some("report/2026-10"), 10)).unwrap();
+    assert_eq!((audit.len(), audit[0].entry.author.as_str()), (1, "li"));
 }
 
 #[test]

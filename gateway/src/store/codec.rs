@@ -18,7 +18,39 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 
 /// Appends a signed integer: 1 byte from -64 to 63, at most 10.
 pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
-    put_varint(out, ((value << 1) ^ (value >> 63)).cast_unsigned());
+    put_varint(out, zigzag(value));
+}
+
+/// Returns small numbers for numbers near zero: 0, -1, 1, -2, 2 … become 0, 1, 2, 3, 4 …
+pub(super) fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+/// The inverse of [`zigzag`].
+pub(super) fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// Returns how many bytes [`put_varint`] takes.
+pub(super) fn varint_len(value: u64) -> usize {
+    match value {
+        0 => 1,
+        _ => usize::try_from(value.ilog2() / 7).unwrap_or(9) + 1,
+    }
+}
+
+/// Appends a signed sum that 64 bits may not hold; at most 19 bytes.
+pub(super) fn put_wide(out: &mut Vec<u8>, value: i128) {
+    let mut zigzag = ((value << 1) ^ (value >> 127)).cast_unsigned();
+    loop {
+        let [low, ..] = zigzag.to_le_bytes();
+        zigzag >>= 7;
+        if zigzag == 0 {
+            out.push(low & 0x7f);
+            return;
+        }
+        out.push(low | 0x80);
+    }
 }
 
 /// Returns the CRC-32 (IEEE 802.3) of bytes. SQLite's pages carry no checksum.
@@ -67,9 +99,40 @@ impl<'a> Cursor<'a> {
         None
     }
 
+    pub(super) fn wide(&mut self) -> Option<i128> {
+        let mut zigzag: u128 = 0;
+        for shift in (0..128).step_by(7) {
+            let byte = self.byte()?;
+            let bits = u128::from(byte & 0x7f);
+            if shift == 126 && 3 < bits {
+                return None;
+            }
+            zigzag |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Some((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed());
+            }
+        }
+        None
+    }
+
+    /// Takes bytes that have their number before them.
+    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let len = usize::try_from(self.varint()?).ok()?;
+        self.take(len)
+    }
+
+    pub(super) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(super) fn signed(&mut self) -> Option<i64> {
-        let value = self.varint()?;
-        Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed())
+        Some(unzigzag(self.varint()?))
     }
 }
 
@@ -86,6 +149,9 @@ mod tests {
         unsigned.iter().for_each(|&value| put_varint(&mut out, value));
         signed.iter().for_each(|&value| put_signed(&mut out, value));
 
+        let lengths = unsigned.iter().map(|&value| varint_len(value)).sum::<usize>()
+            + signed.iter().map(|&value| varint_len(zigzag(value))).sum::<usize>();
+        assert_eq!(out.len(), lengths);
         let mut cursor = Cursor::new(&out);
         assert_eq!(unsigned.map(|_| cursor.varint().unwrap()), unsigned);
         assert_eq!(signed.map(|_| cursor.signed().unwrap()), signed);

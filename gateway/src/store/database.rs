@@ -48,13 +48,24 @@ impl Database {
         during: &'static str,
         run: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.write_then(during, run, |out| out)
+    }
+
+    /// Runs a transaction that writes and, if it was committed, `then`, before anybody
+    /// else may write: what is in memory follows the disk, in the same order.
+    pub(super) fn write_then<T, U>(
+        &self,
+        during: &'static str,
+        run: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        then: impl FnOnce(T) -> U,
+    ) -> Result<U, StoreError> {
         let mut writer = self.writer();
         let transaction =
             writer.transaction_with_behavior(TransactionBehavior::Immediate).during(during)?;
         // Dropped on the way out of an error, a transaction rolls itself back.
         let out = run(&transaction)?;
         transaction.commit().during(during)?;
-        Ok(out)
+        Ok(then(out))
     }
 
     /// Runs a transaction that only reads.

@@ -57,13 +57,17 @@ impl Store {
     /// [`StoreError::Newer`] if a newer program wrote it, [`StoreError::DiskFull`],
     /// [`StoreError::Corrupt`], or [`StoreError::Other`] with the cause.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_with(dir, None)
+    }
+
+    fn open_with(dir: &Path, buffer_bytes: Option<usize>) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).during("create the data directory")?;
         let path = dir.join(MAIN_FILE);
         let database = Database::open(&path)?;
         migrate::migrate(&mut database.writer(), &path, migrate::MIGRATIONS)?;
         let database = Arc::new(database);
         Ok(Self {
-            series: Series::new(Arc::clone(&database)),
+            series: Series::open(Arc::clone(&database), buffer_bytes)?,
             journal: Journal::new(Arc::clone(&database)),
             #[cfg(test)]
             database,

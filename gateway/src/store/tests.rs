@@ -132,7 +132,8 @@ const METERS: [&str; 3] = ["canteen-water", "light-2f-east", "office-main"];
 
 /// Records batch after batch; prints a batch's number once `record` has returned.
 fn record_and_acknowledge(dir: &Path, rounds: u32) {
-    let store = Store::open(dir).unwrap();
+    // Buffers this small are flushed every few batches.
+    let store = Store::open_with(dir, Some(16 * 1024)).unwrap();
     let done = store.series().packs(&name(METERS[0]), 0, i64::MAX).unwrap().len();
     let first = u32::try_from(done).unwrap() / BATCH;
     for round in first..first.saturating_add(rounds) {

@@ -1,19 +1,38 @@
 -- Instants are Unix seconds, UTC. Amounts are thousandths of the unit, money 1/10000 yuan.
 
--- Facts: one row for each pack that arrived, never changed. Only how often and when it
--- came first is brought up to date when a node sends it again.
-CREATE TABLE pack (
-    id       INTEGER PRIMARY KEY,
-    meter    TEXT NOT NULL,
-    instant  INTEGER NOT NULL,
-    boot     INTEGER NOT NULL,
-    seq      INTEGER NOT NULL,
-    node     TEXT NOT NULL,
-    content  BLOB NOT NULL,
-    crc      INTEGER NOT NULL,
-    received INTEGER NOT NULL,
-    arrivals INTEGER NOT NULL,
-    UNIQUE (meter, instant, boot, seq, node, content)
+-- Numbers for names, given when a name is first met and for ever.
+CREATE TABLE meter (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE node (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE layout (id INTEGER PRIMARY KEY, columns BLOB NOT NULL UNIQUE) STRICT;
+
+-- One row for each recorded batch, until all its packs are in blocks.
+CREATE TABLE intake (
+    seq   INTEGER PRIMARY KEY,
+    crc   INTEGER NOT NULL,
+    packs BLOB NOT NULL
+) STRICT;
+
+-- The packs of one meter on one UTC day. id = day << 32 | meter: a flush appends.
+CREATE TABLE block (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+
+-- Sums of the same days; kept when the block is given up.
+CREATE TABLE rollup (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+
+-- The newest row of each meter of a slice, and up to which row of the intake log the
+-- slice is in blocks.
+CREATE TABLE snapshot (
+    slice INTEGER PRIMARY KEY,
+    seq   INTEGER NOT NULL,
+    crc   INTEGER NOT NULL,
+    data  BLOB NOT NULL
+) STRICT;
+
+-- What failed its checksum, as it was found.
+CREATE TABLE damaged (
+    found  INTEGER PRIMARY KEY AUTOINCREMENT,
+    source TEXT NOT NULL,
+    id     INTEGER NOT NULL,
+    data   BLOB NOT NULL
 ) STRICT;
 
 CREATE TABLE quarantine (

@@ -9,23 +9,39 @@
 //!   with the higher (boot, seq), then the greater node name and content, so what they
 //!   see is a function of what was stored and not of when;
 //! - spans are half open, `[from, to)`.
+//!
+//! How it is kept (each file tells its part): a batch is one synced row of the intake
+//! log (`record`) and waits in memory (`memory`); a flush makes blocks of it, one for
+//! each meter and UTC day, with a column for each quantity, and sums of the days
+//! (`flush`, `block`, `ints`, `rollup`). Readers see all as one (`read`). Bytes of
+//! packs are in `row`, numbers for names in `registry`.
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rusqlite::{CachedStatement, OptionalExtension, Row, Transaction, params};
 use wire::message::Pack;
-use wire::{Name, Quantity, Value};
+use wire::{Name, Quantity};
 
-use super::codec::crc32;
 use super::database::Database;
-use super::error::{During, StoreError};
+use super::error::StoreError;
 
-mod content;
+mod block;
 mod counts;
+mod flush;
+mod ints;
+mod memory;
+mod open;
 mod quarantine;
+mod read;
+mod record;
+mod registry;
+mod rollup;
+mod row;
 
 pub use counts::{Counts, LATE_AFTER_S};
+use memory::Memory;
 pub use quarantine::{Quarantine, Quarantined, Unreadable};
+pub use rollup::{DayRollup, QuantityRollup};
 
 /// A pack that the gate accepted, as it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,24 +91,44 @@ pub struct ChangedSpan {
     pub last: i64,
 }
 
-/// The readings of a store.
+/// The readings of a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Series {
+    engine: Arc<Engine>,
+}
+
+/// The database, and what of it is held in memory.
+///
+/// Whoever writes holds the database's writer first and the memory second.
+#[derive(Debug)]
+struct Engine {
     database: Arc<Database>,
+    memory: RwLock<Memory>,
+    /// Which slice is flushed next.
+    next_slice: AtomicU32,
+    /// The bound of the buffers, where it is not the usual one.
+    buffer_bytes: Option<usize>,
+}
+
+impl Engine {
+    // What a panicking thread left behind is what was applied so far; the log has all.
+    fn memory(&self) -> RwLockReadGuard<'_, Memory> {
+        self.memory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn memory_mut(&self) -> RwLockWriteGuard<'_, Memory> {
+        self.memory.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Series {
-    pub(super) fn new(database: Arc<Database>) -> Self {
-        Self { database }
-    }
-
     /// Stores a batch in one transaction; it is on the disk when this returns.
     ///
     /// # Errors
     ///
     /// [`StoreError::DiskFull`] and others; nothing of the batch is stored then.
     pub fn record(&self, batch: &[Arrival]) -> Result<Recorded, StoreError> {
-        self.record_with_unreadable(batch, &[])
+        self.engine.record(batch, &[])
     }
 
     /// Stores a batch and, in the same transaction, payloads that nobody could read.
@@ -105,21 +141,7 @@ impl Series {
         batch: &[Arrival],
         unreadable: &[Unreadable],
     ) -> Result<Recorded, StoreError> {
-        const DURING: &str = "record readings";
-        self.database.write(DURING, |tx| {
-            let mut recorded = Recorded::default();
-            let mut insert = tx.prepare_cached(INSERT).during(DURING)?;
-            for arrival in batch {
-                if insert_pack(&mut insert, arrival).during(DURING)? {
-                    recorded.new += 1;
-                } else {
-                    recorded.duplicate += 1;
-                }
-            }
-            quarantine::put(tx, unreadable)?;
-            recorded.quarantined = unreadable.len() as u64;
-            Ok(recorded)
-        })
+        self.engine.record(batch, unreadable)
     }
 
     /// Returns the packs of a meter within `[from, to)`, one for each instant, in order
@@ -127,13 +149,9 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] if a row is not what was once written.
+    /// [`StoreError::Corrupt`] if a block of the span is not what was once written.
     pub fn packs(&self, meter: &Name, from: i64, to: i64) -> Result<Vec<Arrival>, StoreError> {
-        const DURING: &str = "read packs";
-        self.database.read(DURING, |tx| {
-            let rows = select(tx, "instant >= ?2 AND instant < ?3", meter, from, to)?;
-            Ok(visible(rows))
-        })
+        self.engine.packs(meter, from, to)
     }
 
     /// Returns the measured values of one quantity within `[from, to)` in order of
@@ -143,7 +161,7 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] if a row is not what was once written.
+    /// [`StoreError::Corrupt`] if a block on the way is not what was once written.
     pub fn counter(
         &self,
         meter: &Name,
@@ -151,50 +169,25 @@ impl Series {
         from: i64,
         to: i64,
     ) -> Result<Vec<(i64, i64)>, StoreError> {
-        const DURING: &str = "read a counter";
-        self.database.read(DURING, |tx| {
-            let mut values = Vec::new();
-            values.extend(nearest(tx, Side::Before, meter, quantity, from)?);
-            let rows = select(tx, "instant >= ?2 AND instant < ?3", meter, from, to)?;
-            values.extend(visible(rows).iter().filter_map(|arrival| measured(arrival, quantity)));
-            values.extend(nearest(tx, Side::After, meter, quantity, to)?);
-            Ok(values)
-        })
+        self.engine.counter(meter, quantity, from, to)
     }
 
     /// Returns the newest pack of a meter.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] if a row is not what was once written.
+    /// [`StoreError::Corrupt`] if it names what the store has no name for.
     pub fn last(&self, meter: &Name) -> Result<Option<Arrival>, StoreError> {
-        self.database.read("read the last pack", |tx| {
-            let rows = select(
-                tx,
-                "instant = (SELECT max(instant) FROM pack WHERE meter = ?1) AND ?2 < ?3",
-                meter,
-                0,
-                1,
-            )?;
-            Ok(visible(rows).pop())
-        })
+        self.engine.last(meter)
     }
 
     /// Returns the newest pack of every meter, in order of the meters' names.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] if a row is not what was once written.
+    /// [`StoreError::Corrupt`] if one names what the store has no name for.
     pub fn last_all(&self) -> Result<Vec<Arrival>, StoreError> {
-        const DURING: &str = "read the last packs";
-        let meters: Vec<Name> = self.database.read(DURING, |tx| {
-            let mut query = tx
-                .prepare_cached("SELECT DISTINCT meter FROM pack ORDER BY meter")
-                .during(DURING)?;
-            let names = query.query_map((), |row| row.get::<_, String>(0)).during(DURING)?;
-            names.map(|name| parse_name(&name.during(DURING)?)).collect()
-        })?;
-        meters.iter().filter_map(|meter| self.last(meter).transpose()).collect()
+        self.engine.last_all()
     }
 
     /// Counts the packs of a meter within `[from, to)`, and those that are missing from
@@ -202,53 +195,45 @@ impl Series {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] if a row is not what was once written.
+    /// [`StoreError::Corrupt`] if a block on the way is not what was once written.
     pub fn counts(&self, meter: &Name, from: i64, to: i64) -> Result<Counts, StoreError> {
-        const DURING: &str = "count packs";
-        self.database.read(DURING, |tx| {
-            let mut query = tx.prepare_cached(COUNTED).during(DURING)?;
-            let rows = query
-                .query_map(params![meter.as_str(), from, to], |row| {
-                    Ok(counts::Counted {
-                        node: row.get(0)?,
-                        boot: row.get(1)?,
-                        seq: row.get(2)?,
-                        instant: row.get(3)?,
-                        received: row.get(4)?,
-                        arrivals: row.get(5)?,
-                    })
-                })
-                .during(DURING)?;
-            let counted = rows.collect::<Result<Vec<_>, _>>().during(DURING)?;
-            Ok(counts::count(counted, from, to))
-        })
+        self.engine.counts(meter, from, to)
     }
 
-    /// Returns the meters that got new packs since a mark, and where.
+    /// Returns the sums of a meter's UTC days that begin within `[from, to)`. They are
+    /// there also when the readings have been given up.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] if a row is not what was once written.
+    /// [`StoreError::Corrupt`] if a day is not what was once written.
+    pub fn day_rollups(
+        &self,
+        meter: &Name,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<DayRollup>, StoreError> {
+        self.engine.day_rollups(meter, from, to)
+    }
+
+    /// Returns the meters that got new packs since a mark, and where. Of a mark from
+    /// before this start it names every meter, with all it has. Answered from memory.
+    ///
+    /// # Errors
+    ///
+    /// None today; a series kept elsewhere would have some.
     pub fn changes_since(&self, mark: Mark) -> Result<Changes, StoreError> {
-        const DURING: &str = "list changes";
-        self.database.read(DURING, |tx| {
-            let mut query = tx
-                .prepare_cached(
-                    "SELECT meter, min(instant), max(instant), max(id) FROM pack
-                     WHERE id > ?1 GROUP BY meter ORDER BY meter",
-                )
-                .during(DURING)?;
-            let mut changes = Changes { mark, spans: Vec::new() };
-            let mut rows = query.query(params![mark.0]).during(DURING)?;
-            while let Some(row) = rows.next().during(DURING)? {
-                let meter = parse_name(&row.get::<_, String>(0).during(DURING)?)?;
-                let first = row.get(1).during(DURING)?;
-                let last = row.get(2).during(DURING)?;
-                changes.mark = changes.mark.max(Mark(row.get(3).during(DURING)?));
-                changes.spans.push(ChangedSpan { meter, first, last });
-            }
-            Ok(changes)
-        })
+        Ok(self.engine.memory().changes_since(mark))
+    }
+
+    /// Does what falls due with time: writes days that are over into blocks. To be
+    /// called now and then, say every ten minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DiskFull`] and others; everything recorded stays readable, and the
+    /// next call tries again.
+    pub fn maintain(&self, now: i64) -> Result<(), StoreError> {
+        self.engine.flush_days_before(now)
     }
 
     /// Returns what is in quarantine: the newest rows, at most `limit`, and the sums.
@@ -257,156 +242,8 @@ impl Series {
     ///
     /// [`StoreError::Other`] with the cause.
     pub fn quarantine(&self, limit: u32) -> Result<Quarantine, StoreError> {
-        self.database.read("read the quarantine", |tx| quarantine::list(tx, limit))
+        self.engine.database.read("read the quarantine", |tx| quarantine::list(tx, limit))
     }
-}
-
-const INSERT: &str = "INSERT INTO pack
-    (meter, instant, boot, seq, node, content, crc, received, arrivals)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1)
-    ON CONFLICT (meter, instant, boot, seq, node, content) DO UPDATE
-    SET received = min(received, excluded.received), arrivals = arrivals + 1
-    RETURNING arrivals";
-
-const COLUMNS: &str = "node, received, meter, instant, boot, seq, content, crc";
-
-// With the neighbours on both sides: a gap in the sequence may straddle an end.
-const COUNTED: &str = "
-    SELECT node, boot, seq, instant, received, arrivals FROM pack
-        WHERE meter = ?1 AND instant >= ?2 AND instant < ?3
-    UNION ALL SELECT * FROM (
-        SELECT node, boot, seq, instant, received, arrivals FROM pack
-        WHERE meter = ?1 AND instant < ?2 ORDER BY instant DESC, boot DESC, seq DESC, node DESC LIMIT 1)
-    UNION ALL SELECT * FROM (
-        SELECT node, boot, seq, instant, received, arrivals FROM pack
-        WHERE meter = ?1 AND instant >= ?3 ORDER BY instant, boot, seq, node LIMIT 1)";
-
-/// Returns whether the pack was not there yet.
-fn insert_pack(insert: &mut CachedStatement<'_>, arrival: &Arrival) -> rusqlite::Result<bool> {
-    let pack = &arrival.pack;
-    let content = content::encode(pack);
-    let arrivals: i64 = insert.query_row(
-        params![
-            pack.meter.as_str(),
-            pack.instant,
-            pack.boot,
-            pack.seq,
-            arrival.node.as_str(),
-            content,
-            crc32(&content),
-            arrival.received,
-        ],
-        |row| row.get(0),
-    )?;
-    Ok(arrivals == 1)
-}
-
-fn select(
-    tx: &Transaction<'_>,
-    condition: &str,
-    meter: &Name,
-    from: i64,
-    to: i64,
-) -> Result<Vec<Arrival>, StoreError> {
-    const DURING: &str = "read packs";
-    let sql = format!(
-        "SELECT {COLUMNS} FROM pack WHERE meter = ?1 AND {condition}
-         ORDER BY instant, boot, seq, node, content"
-    );
-    let mut query = tx.prepare_cached(&sql).during(DURING)?;
-    let mut rows = query.query(params![meter.as_str(), from, to]).during(DURING)?;
-    let mut arrivals = Vec::new();
-    while let Some(row) = rows.next().during(DURING)? {
-        arrivals.push(arrival(row)?);
-    }
-    Ok(arrivals)
-}
-
-fn arrival(row: &Row<'_>) -> Result<Arrival, StoreError> {
-    const DURING: &str = "read a pack";
-    let node = parse_name(&row.get::<_, String>(0).during(DURING)?)?;
-    let meter = parse_name(&row.get::<_, String>(2).during(DURING)?)?;
-    let instant: i64 = row.get(3).during(DURING)?;
-    let bytes: Vec<u8> = row.get(6).during(DURING)?;
-    let damaged = || StoreError::corrupt(DURING, format!("pack of `{meter}` at {instant}"));
-    if crc32(&bytes) != row.get::<_, u32>(7).during(DURING)? {
-        return Err(damaged());
-    }
-    let (clock, readings) = content::decode(&bytes).ok_or_else(damaged)?;
-    let pack = Pack {
-        meter,
-        instant,
-        boot: row.get(4).during(DURING)?,
-        seq: row.get(5).during(DURING)?,
-        clock,
-        readings,
-    };
-    Ok(Arrival { node, received: row.get(1).during(DURING)?, pack })
-}
-
-/// Keeps the last of each instant; the rows come in ascending order of precedence.
-fn visible(rows: Vec<Arrival>) -> Vec<Arrival> {
-    let mut seen: Vec<Arrival> = Vec::with_capacity(rows.len());
-    for row in rows {
-        match seen.last_mut() {
-            Some(last) if last.pack.instant == row.pack.instant => *last = row,
-            _ => seen.push(row),
-        }
-    }
-    seen
-}
-
-fn measured(arrival: &Arrival, quantity: Quantity) -> Option<(i64, i64)> {
-    arrival.pack.readings.iter().find(|reading| reading.quantity == quantity).and_then(|reading| {
-        match reading.value {
-            Value::Measured(value) => Some((arrival.pack.instant, value)),
-            Value::Absent(_) => None,
-        }
-    })
-}
-
-#[derive(Clone, Copy)]
-enum Side {
-    Before,
-    After,
-}
-
-/// Walks away from an instant, pack by pack, until one measured the quantity.
-fn nearest(
-    tx: &Transaction<'_>,
-    side: Side,
-    meter: &Name,
-    quantity: Quantity,
-    instant: i64,
-) -> Result<Option<(i64, i64)>, StoreError> {
-    const DURING: &str = "read a counter";
-    let sql = match side {
-        Side::Before => "SELECT max(instant) FROM pack WHERE meter = ?1 AND instant < ?2",
-        Side::After => "SELECT min(instant) FROM pack WHERE meter = ?1 AND instant >= ?2",
-    };
-    let mut step = tx.prepare_cached(sql).during(DURING)?;
-    let mut at = instant;
-    loop {
-        let found: Option<i64> = step
-            .query_row(params![meter.as_str(), at], |row| row.get(0))
-            .optional()
-            .during(DURING)?
-            .flatten();
-        let Some(found) = found else { return Ok(None) };
-        let rows = select(tx, "instant >= ?2 AND instant < ?3", meter, found, found + 1)?;
-        if let Some(value) = visible(rows).iter().find_map(|arrival| measured(arrival, quantity)) {
-            return Ok(Some(value));
-        }
-        at = match side {
-            Side::Before => found,
-            Side::After => found + 1,
-        };
-    }
-}
-
-fn parse_name(text: &str) -> Result<Name, StoreError> {
-    Name::new(text)
-        .map_err(|error| StoreError::corrupt("read a name", format!("`{text}`: {error}")))
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use tempfile::TempDir;
 use wire::message::{Clock, Pack};
@@ -278,7 +280,7 @@ fn the_quarantine_is_bounded_in_bytes_and_cuts_a_huge_payload() {
     assert_eq!(quarantine.newest[0].unreadable.payload.len(), PAYLOAD_BYTES_MAX);
 }
 
-type Seen = (Vec<Arrival>, Vec<(i64, i64)>, Counts);
+type Seen = (Vec<Arrival>, Vec<(i64, i64)>, Counts, Vec<DayRollup>);
 
 /// Everything a reader can see.
 fn everything(store: &Store, meters: &[&str]) -> Vec<Seen> {
@@ -294,6 +296,7 @@ fn everything(store: &Store, meters: &[&str]) -> Vec<Seen> {
                 series.counter(&meter, Quantity::ActiveEnergyImport, from, to).unwrap(),
                 // How often a pack came again does depend on how often it was sent.
                 Counts { duplicate: 0, ..counts },
+                series.day_rollups(&meter, i64::MIN, i64::MAX).unwrap(),
             )
         })
         .collect()
@@ -315,29 +318,237 @@ fn any_arrival() -> impl Strategy<Value = Arrival> {
     )
 }
 
+/// What readers must see, worked out the slow way.
+fn expected_packs(sent: &[Arrival], meter: &str) -> Vec<Arrival> {
+    let mut seen: BTreeMap<i64, Arrival> = BTreeMap::new();
+    let precedence = |arrival: &Arrival| (arrival.pack.boot, arrival.pack.seq, arrival.node);
+    let content = |arrival: &Arrival| {
+        let Reading { value, .. } = arrival.pack.readings[0];
+        match value {
+            Value::Absent(reason) => (u8::from(false), i64::from(reason.id())),
+            Value::Measured(value) => (u8::from(true), value),
+        }
+    };
+    for arrival in sent.iter().filter(|arrival| arrival.pack.meter == name(meter)) {
+        let kept = seen.entry(arrival.pack.instant).or_insert(*arrival);
+        let (new, old) =
+            ((precedence(arrival), content(arrival)), (precedence(kept), content(kept)));
+        if old < new || (old == new && arrival.received < kept.received) {
+            *kept = *arrival;
+        }
+    }
+    seen.into_values().collect()
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn any_order_any_repetition_and_any_batches_read_the_same(
+    fn any_order_any_repetition_any_batches_and_any_flushes_read_the_same(
         sent in prop::collection::vec(any_arrival(), 1..60),
-        picks in prop::collection::vec(any::<prop::sample::Index>(), 0..80),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), 0..5_i64), 0..80),
         cut in 1..9_usize,
+        buffer_bytes in prop::sample::select(vec![None, Some(0), Some(150), Some(600)]),
+        restart in any::<prop::sample::Index>(),
     ) {
         let (_dir, straight) = open();
         straight.series().record(&sent).unwrap();
-        let mut shuffled: Vec<Arrival> = picks.iter().map(|pick| *pick.get(&sent)).collect();
+        let again = |(pick, delay): &(prop::sample::Index, i64)| {
+            let arrival = pick.get(&sent);
+            Arrival { received: arrival.received + delay, ..*arrival }
+        };
+        let mut shuffled: Vec<Arrival> = picks.iter().map(again).collect();
         shuffled.extend(sent.iter().rev());
+        let batches: Vec<&[Arrival]> = shuffled.chunks(cut).collect();
 
-        let (dir, store) = open();
-        for batch in shuffled.chunks(cut) {
-            store.series().record(batch).unwrap();
+        let dir = TempDir::new().unwrap();
+        let mut store = Store::open_with(dir.path(), buffer_bytes).unwrap();
+        let mut recorded = Recorded::default();
+        for (number, batch) in batches.iter().enumerate() {
+            if number == restart.index(batches.len()) {
+                drop(store);
+                store = Store::open_with(dir.path(), buffer_bytes).unwrap();
+            }
+            let part = store.series().record(batch).unwrap();
+            recorded.new += part.new;
+            recorded.duplicate += part.duplicate;
         }
 
         let expected = everything(&straight, &["a", "b"]);
+        for (seen, meter) in expected.iter().zip(["a", "b"]) {
+            prop_assert_eq!(&seen.0, &expected_packs(&sent, meter));
+        }
         prop_assert_eq!(&everything(&store, &["a", "b"]), &expected);
         prop_assert_eq!(store.series().last_all().unwrap(), straight.series().last_all().unwrap());
+        let mut different: Vec<_> = sent.iter().map(|it| (it.node, format!("{:?}", it.pack))).collect();
+        different.sort();
+        different.dedup();
+        prop_assert_eq!(recorded.new, different.len() as u64);
+        prop_assert_eq!(recorded.new + recorded.duplicate, shuffled.len() as u64);
+        let duplicates = |store: &Store| -> u64 {
+            let count = |meter| store.series().counts(&name(meter), i64::MIN, i64::MAX).unwrap();
+            count("a").duplicate + count("b").duplicate
+        };
+        prop_assert_eq!(duplicates(&store), recorded.duplicate);
+        store.series().maintain(START + 400 * 86_400).unwrap();
+        prop_assert_eq!(&everything(&store, &["a", "b"]), &expected);
+        prop_assert_eq!(duplicates(&store), recorded.duplicate);
         drop(store);
-        prop_assert_eq!(&everything(&Store::open(dir.path()).unwrap(), &["a", "b"]), &expected);
+        let store = Store::open(dir.path()).unwrap();
+        prop_assert_eq!(&everything(&store, &["a", "b"]), &expected);
+        prop_assert_eq!(duplicates(&store), recorded.duplicate);
     }
+}
+
+fn rows_in(store: &Store, table: &str) -> i64 {
+    let sql = format!("SELECT count(*) FROM {table}");
+    store.database.writer().query_row(&sql, (), |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn a_day_that_is_over_is_in_blocks_and_its_log_is_gone() {
+    let (_dir, store) = open();
+    let sent = quarter_hours("office-main", 3 * 96);
+    for batch in sent.chunks(10) {
+        store.series().record(batch).unwrap();
+    }
+
+    store.series().maintain(START + 3 * 86_400 + 7_200).unwrap();
+
+    // From 16:00 UTC on, three days touch four days of UTC.
+    assert_eq!((rows_in(&store, "intake"), rows_in(&store, "block")), (0, 4));
+    assert_eq!(store.series().packs(&name("office-main"), 0, i64::MAX).unwrap(), sent);
+    let rollups = store.series().day_rollups(&name("office-main"), 0, i64::MAX).unwrap();
+    let packs: Vec<u64> = rollups.iter().map(|day| day.packs).collect();
+    assert_eq!(packs, [32, 96, 96, 64]);
+    let day = &rollups[1];
+    let energy = day.quantities.iter().find(|it| it.quantity == Quantity::ActiveEnergyImport);
+    let expected = QuantityRollup {
+        quantity: Quantity::ActiveEnergyImport,
+        readings: 96,
+        first: 32_000_000,
+        last: 127_000_000,
+        least: 32_000_000,
+        greatest: 127_000_000,
+        sum: (32..128).map(|n| n * 1_000_000).sum(),
+    };
+    assert_eq!(energy, Some(&expected));
+}
+
+#[test]
+fn today_stays_in_memory_until_it_is_over() {
+    let (_dir, store) = open();
+    store.series().record(&quarter_hours("office-main", 20)).unwrap();
+
+    store.series().maintain(START + 20 * QUARTER_HOUR).unwrap();
+
+    assert_eq!((rows_in(&store, "intake"), rows_in(&store, "block")), (1, 0));
+}
+
+#[test]
+fn a_damaged_block_says_so_and_harms_nothing_else() {
+    let (_dir, store) = open();
+    let sent = quarter_hours("office-main", 2 * 96);
+    store.series().record(&sent).unwrap();
+    store.series().maintain(START + 3 * 86_400).unwrap();
+    let (first, end) = (START, START + 2 * 86_400);
+    store
+        .database
+        .writer()
+        .execute("UPDATE block SET data = zeroblob(100) WHERE id = (SELECT min(id) FROM block)", ())
+        .unwrap();
+
+    let read = |from, to| store.series().packs(&name("office-main"), from, to);
+    let error = read(first, end).unwrap_err();
+
+    let expected = "cannot read a day block: the store is damaged: \
+                    the block of `office-main` from 1760000400 fails its checksum";
+    let expected = expected.replace("1760000400", &(START - 16 * 3_600).to_string());
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(read(START + 8 * 3_600, end).unwrap(), sent[32..]);
+    let late = arrival("office-main", 2, 0, START + 1, &[energy(7)]);
+    store.series().record(&[late]).unwrap();
+    store.series().maintain(START + 3 * 86_400).unwrap();
+    assert_eq!(read(START, START + 8 * 3_600).unwrap(), [late]);
+    assert_eq!(rows_in(&store, "damaged"), 1, "what was there is kept for a repair");
+}
+
+#[test]
+fn a_damaged_row_of_the_log_costs_only_itself() {
+    let (dir, store) = open();
+    let sent = quarter_hours("office-main", 30);
+    for batch in sent.chunks(10) {
+        store.series().record(batch).unwrap();
+    }
+    store.database.writer().execute("UPDATE intake SET crc = crc + 1 WHERE seq = 2", ()).unwrap();
+    drop(store);
+
+    let store = Store::open(dir.path()).unwrap();
+
+    let packs = store.series().packs(&name("office-main"), 0, i64::MAX).unwrap();
+    assert_eq!(packs, [&sent[..10], &sent[20..]].concat());
+    assert_eq!(rows_in(&store, "damaged"), 1);
+}
+
+/// Packs with everything that a block can hold: a second layout, reasons, a second boot
+/// and node, two packs of one instant, an estimated clock, an instant off the beat.
+fn one_of_each() -> Vec<Arrival> {
+    let power = |value| Reading { quantity: Quantity::ActivePower, value: Value::Measured(value) };
+    let mut sent: Vec<Arrival> = (0..12_u32)
+        .map(|seq| {
+            let instant = START + i64::from(seq) * QUARTER_HOUR + i64::from(seq == 5) * 7;
+            let counter = energy(81_234_560_000 + i64::from(seq * seq) * 10_000);
+            arrival("office-main", 77, seq, instant, &[power(1_234 - i64::from(seq)), counter])
+        })
+        .collect();
+    sent[3].pack.readings = List::from_slice(&[power(-1), absent(Absence::Refused)]).unwrap();
+    sent[4].pack.readings = List::from_slice(&[energy(81_234_720_000)]).unwrap();
+    sent[8].pack.clock = Clock::Estimated;
+    sent[9].received += 4_000;
+    let mut other = arrival("office-main", 78, 0, START + 900, &[energy(5)]);
+    other.node = name("node-campus");
+    sent.push(other);
+    sent
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits = hex.trim().as_bytes().chunks(2);
+    digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+const BLOCK_1_DAY: &str = include_str!("golden/block-1-day.hex");
+const ROLLUP_1: &str = include_str!("golden/rollup-1.hex");
+
+#[test]
+fn a_day_block_has_the_bytes_of_version_1() {
+    let (_dir, store) = open();
+    store.series().record(&one_of_each()).unwrap();
+
+    store.series().maintain(START + 2 * 86_400).unwrap();
+
+    let data = |table: &str| -> Vec<u8> {
+        let sql = format!("SELECT data FROM {table}");
+        store.database.writer().query_row(&sql, (), |row| row.get(0)).unwrap()
+    };
+    assert_eq!(hex(&data("block")), BLOCK_1_DAY.trim());
+    assert_eq!(hex(&data("rollup")), ROLLUP_1.trim());
+}
+
+#[test]
+fn a_block_of_version_1_is_read_for_ever() {
+    let (_dir, store) = open();
+    // The same names get the same numbers; the block itself comes from the golden file.
+    store.series().record(&one_of_each()).unwrap();
+    store.series().maintain(START + 2 * 86_400).unwrap();
+    store.database.writer().execute("UPDATE block SET data = ?1", [bytes_of(BLOCK_1_DAY)]).unwrap();
+
+    let packs = store.series().packs(&name("office-main"), 0, i64::MAX).unwrap();
+
+    let mut expected = one_of_each();
+    expected[1] = expected.pop().unwrap();
+    assert_eq!(packs, expected);
 }

@@ -1,0 +1,354 @@
+//! What is held in memory: the newest row of each meter, and what no block has yet.
+//!
+//! Arrivals wait in *buffers*, one for each meter and UTC day, as the very bytes that
+//! the intake log holds; a flush turns them into blocks. Meters are flushed in *slices*
+//! of [`SLICE_METERS`]: one slice is one transaction, and remembers up to which row of
+//! the intake log it is in blocks. So start-up reads exactly what is in none.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::registry::{Column, Registry};
+use super::row::{Head, Rows, identity, take_row};
+use super::{ChangedSpan, Changes, Mark};
+use crate::store::codec::{Cursor, put_signed, put_varint};
+
+/// Meters in one transaction of a flush: at 10 quantities a quarter hour, a day of them
+/// is a quarter of a million readings, some 30 ms.
+pub(super) const SLICE_METERS: u32 = 256;
+
+/// Changed spans that are known exactly; what lies further back, by whole days.
+const RECENT_SPANS_MAX: usize = 65_536;
+
+const SECONDS_A_DAY: i64 = 86_400;
+
+/// A UTC day, counted from 1970-01-01. Blocks are of one such day.
+pub(super) type Day = i32;
+
+/// Returns the day of an instant. Instants that no gate lets through share the first or
+/// the last day.
+pub(super) fn day_of(instant: i64) -> Day {
+    let day = instant.div_euclid(SECONDS_A_DAY);
+    Day::try_from(day).unwrap_or(if day < 0 { Day::MIN } else { Day::MAX })
+}
+
+/// Returns the first second of a day.
+pub(super) fn start_of(day: Day) -> i64 {
+    i64::from(day) * SECONDS_A_DAY
+}
+
+/// Everything in memory.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) registry: Arc<Registry>,
+    /// The newest row of the intake log that is applied.
+    pub(super) seq: i64,
+    /// Bytes in buffers.
+    pub(super) bytes: usize,
+    meters: Vec<MeterState>,
+    slices: Vec<i64>,
+    recent: VecDeque<Recent>,
+    recent_spans: usize,
+    /// Changes up to this row of the intake log are known by whole days only.
+    forgotten: i64,
+}
+
+/// What is known of one meter without asking the disk.
+#[derive(Debug, Default)]
+pub(super) struct MeterState {
+    /// The newest row, as bytes; empty if there is none.
+    pub(super) last: Vec<u8>,
+    pub(super) first_instant: i64,
+    pub(super) last_instant: i64,
+    /// Bit n is set if quantity n was ever measured.
+    pub(super) measured: u64,
+    pub(super) buffers: Vec<Buffer>,
+}
+
+/// Arrivals of one meter on one day that are in no block yet, in order of arrival.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    pub(super) day: Day,
+    pub(super) rows: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Recent {
+    seq: i64,
+    // Meter, first and last instant of what was new.
+    spans: Vec<(u32, i64, i64)>,
+}
+
+impl Memory {
+    /// Returns a memory with what snapshots say, before the intake log is read.
+    pub(super) fn new(registry: Registry, seq: i64) -> Self {
+        Self { registry: Arc::new(registry), seq, forgotten: seq, ..Self::default() }
+    }
+
+    pub(super) fn meter(&self, meter: u32) -> Option<&MeterState> {
+        self.meters.get(index(meter)).filter(|state| !state.last.is_empty())
+    }
+
+    pub(super) fn meters(&self, range: Range<u32>) -> impl Iterator<Item = (u32, &MeterState)> {
+        range.filter_map(|meter| Some((meter, self.meter(meter)?)))
+    }
+
+    pub(super) fn slice_count(&self) -> u32 {
+        u32::try_from(self.registry.meter_count()).unwrap_or(u32::MAX).div_ceil(SLICE_METERS)
+    }
+
+    /// Returns up to which row of the intake log a slice is in blocks.
+    pub(super) fn flushed(&self, slice: u32) -> i64 {
+        self.slices.get(index(slice)).copied().unwrap_or(0)
+    }
+
+    /// Returns whether a slice has anything in buffers of a day before `day`.
+    pub(super) fn has_buffers(&self, slice: u32, before: Day) -> bool {
+        self.meters(meters_of(slice))
+            .any(|(_, state)| state.buffers.iter().any(|buffer| buffer.day < before))
+    }
+
+    /// Returns the newest row of the intake log that nobody needs any more once `slice`
+    /// is in blocks.
+    pub(super) fn expendable_with(&self, slice: u32) -> i64 {
+        (0..self.slice_count())
+            .filter(|other| *other != slice && self.has_buffers(*other, Day::MAX))
+            .map(|other| self.flushed(other))
+            .min()
+            .unwrap_or(self.seq)
+    }
+
+    /// Takes in the rows of one batch: those that `is_new` does not name are repetitions.
+    /// `None` if the bytes are not a batch; what came before the fault is taken in.
+    pub(super) fn apply(
+        &mut self,
+        seq: i64,
+        batch: &[u8],
+        mut is_new: impl FnMut(usize) -> bool,
+    ) -> Option<()> {
+        let registry = Arc::clone(&self.registry);
+        let mut spans: Vec<(u32, i64, i64)> = Vec::new();
+        let mut cursor = Cursor::new(batch);
+        let mut scratch = Rows::default();
+        self.seq = self.seq.max(seq);
+        let mut number = 0;
+        while !cursor.is_at_end() {
+            let meter = u32::try_from(cursor.varint()?).ok()?;
+            let row = take_row(&mut cursor)?;
+            registry.meter_name(meter)?;
+            if self.flushed(meter / SLICE_METERS) < seq {
+                scratch.heads.clear();
+                scratch.values.clear();
+                let head = scratch.push_row(row, &registry)?;
+                let measured = measured(&scratch, &head, &registry);
+                let new = is_new(number);
+                self.put(meter, &head, measured, row);
+                if new {
+                    spans.push((meter, head.instant, head.instant));
+                }
+            }
+            number += 1;
+        }
+        self.remember(seq, spans);
+        Some(())
+    }
+
+    fn put(&mut self, meter: u32, head: &Head, measured: u64, row: &[u8]) {
+        let registry = Arc::clone(&self.registry);
+        let state = self.state(meter);
+        if state.last.is_empty() {
+            state.first_instant = head.instant;
+            state.last_instant = head.instant;
+        }
+        if state.last.is_empty() || supersedes(row, head, state, &registry) {
+            state.last.clear();
+            state.last.extend_from_slice(row);
+        }
+        state.first_instant = state.first_instant.min(head.instant);
+        state.last_instant = state.last_instant.max(head.instant);
+        state.measured |= measured;
+        let day = day_of(head.instant);
+        let at = match state.buffers.binary_search_by_key(&day, |buffer| buffer.day) {
+            Ok(at) => at,
+            Err(at) => {
+                state.buffers.insert(at, Buffer { day, rows: Vec::new() });
+                at
+            }
+        };
+        let buffer = &mut state.buffers[at];
+        let before = buffer.rows.len();
+        // Doubling would waste half of what 100,000 meters need.
+        if buffer.rows.capacity() < before + row.len() + 2 {
+            buffer.rows.reserve_exact(before / 4 + row.len() + 64);
+        }
+        put_varint(&mut buffer.rows, row.len() as u64);
+        buffer.rows.extend_from_slice(row);
+        self.bytes += self.meters[index(meter)].buffers[at].rows.len() - before;
+    }
+
+    fn state(&mut self, meter: u32) -> &mut MeterState {
+        let at = index(meter);
+        if self.meters.len() <= at {
+            self.meters.resize_with(at + 1, MeterState::default);
+        }
+        &mut self.meters[at]
+    }
+
+    /// Forgets a slice's buffers: they are in blocks, and on the disk.
+    pub(super) fn flushed_slice(&mut self, slice: u32) {
+        for meter in meters_of(slice) {
+            let Some(state) = self.meters.get_mut(index(meter)) else { break };
+            for buffer in state.buffers.drain(..) {
+                self.bytes -= buffer.rows.len();
+            }
+            state.buffers.shrink_to_fit();
+        }
+        let (at, seq) = (index(slice), self.seq);
+        if self.slices.len() <= at {
+            self.slices.resize(at + 1, 0);
+        }
+        self.slices[at] = seq;
+    }
+
+    fn remember(&mut self, seq: i64, mut spans: Vec<(u32, i64, i64)>) {
+        if spans.is_empty() {
+            return;
+        }
+        spans.sort_unstable();
+        spans.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = kept.1.min(next.1);
+                kept.2 = kept.2.max(next.2);
+            }
+            same
+        });
+        self.recent_spans += spans.len();
+        self.recent.push_back(Recent { seq, spans });
+        while RECENT_SPANS_MAX < self.recent_spans
+            && let Some(oldest) = self.recent.pop_front()
+        {
+            self.recent_spans -= oldest.spans.len();
+            self.forgotten = oldest.seq;
+        }
+    }
+
+    /// Returns the meters that got something new since a mark, and where: exactly, or,
+    /// if the mark lies too far back, every meter with all it has.
+    pub(super) fn changes_since(&self, mark: Mark) -> Changes {
+        let spans: Vec<(u32, i64, i64)> = if mark.0 < self.forgotten {
+            let all = 0..u32::try_from(self.meters.len()).unwrap_or(u32::MAX);
+            let whole = |(meter, state): (u32, &MeterState)| {
+                (meter, state.first_instant, state.last_instant)
+            };
+            self.meters(all).map(whole).collect()
+        } else {
+            let since = self.recent.partition_point(|recent| recent.seq <= mark.0);
+            self.recent.range(since..).flat_map(|recent| &recent.spans).copied().collect()
+        };
+        Changes { mark: Mark(self.seq), spans: spans_by_name(spans, &self.registry) }
+    }
+
+    /// Puts what a snapshot says of its slice.
+    pub(super) fn restore_slice(&mut self, slice: u32, seq: i64, bytes: &[u8]) -> Option<()> {
+        let at = index(slice);
+        if self.slices.len() <= at {
+            self.slices.resize(at + 1, 0);
+        }
+        self.slices[at] = seq;
+        let mut cursor = Cursor::new(bytes);
+        while !cursor.is_at_end() {
+            let offset = u32::try_from(cursor.varint()?).ok()?;
+            let state = self.state(slice.checked_mul(SLICE_METERS)?.checked_add(offset)?);
+            state.first_instant = cursor.signed()?;
+            state.last_instant = cursor.signed()?;
+            state.measured = cursor.varint()?;
+            state.last = take_row(&mut cursor)?.to_vec();
+        }
+        Some(())
+    }
+
+    /// Returns the snapshot of a slice: what [`Memory::restore_slice`] takes.
+    pub(super) fn snapshot(&self, slice: u32) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (meter, state) in self.meters(meters_of(slice)) {
+            put_varint(&mut out, (meter % SLICE_METERS).into());
+            put_signed(&mut out, state.first_instant);
+            put_signed(&mut out, state.last_instant);
+            put_varint(&mut out, state.measured);
+            put_varint(&mut out, state.last.len() as u64);
+            out.extend_from_slice(&state.last);
+        }
+        out
+    }
+}
+
+impl MeterState {
+    /// Returns the buffered rows within days `first..=last`, as bytes.
+    pub(super) fn buffered(&self, first: Day, last: Day) -> impl Iterator<Item = &Buffer> {
+        self.buffers.iter().filter(move |buffer| first <= buffer.day && buffer.day <= last)
+    }
+}
+
+/// Returns the meters of a slice.
+pub(super) fn meters_of(slice: u32) -> Range<u32> {
+    let first = slice.saturating_mul(SLICE_METERS);
+    first..first.saturating_add(SLICE_METERS)
+}
+
+/// Adds the changed spans of one meter up; the result is in order of name.
+fn spans_by_name(spans: Vec<(u32, i64, i64)>, registry: &Registry) -> Vec<ChangedSpan> {
+    let mut spans: Vec<ChangedSpan> = spans
+        .into_iter()
+        .filter_map(|(meter, first, last)| {
+            Some(ChangedSpan { meter: registry.meter_name(meter)?, first, last })
+        })
+        .collect();
+    spans.sort_unstable_by_key(|span| (span.meter, span.first));
+    spans.dedup_by(|next, kept| {
+        let same = next.meter == kept.meter;
+        if same {
+            kept.first = kept.first.min(next.first);
+            kept.last = kept.last.max(next.last);
+        }
+        same
+    });
+    spans
+}
+
+/// Whether a row takes the place of the newest one.
+fn supersedes(row: &[u8], head: &Head, state: &MeterState, registry: &Registry) -> bool {
+    if head.instant != state.last_instant {
+        return state.last_instant < head.instant;
+    }
+    if identity(row) == identity(&state.last) {
+        // The same pack again may have come earlier; then its receipt is the one to keep.
+        let received = Rows::default().push_row(&state.last, registry).map(|last| last.received);
+        return received.is_none_or(|received| head.received < received);
+    }
+    let mut both = Rows::default();
+    both.push_row(&state.last, registry);
+    let challenger = both.push_row(row, registry);
+    both.unite(registry);
+    both.heads.last() == challenger.as_ref()
+}
+
+fn measured(rows: &Rows, head: &Head, registry: &Registry) -> u64 {
+    let Some(layout) = registry.layout(head.layout) else { return 0 };
+    let values = rows.values_of(head, registry);
+    layout.iter().zip(values).fold(0, |seen, (column, value)| match value {
+        wire::Value::Measured(_) => seen | bit_of(*column),
+        wire::Value::Absent(_) => seen,
+    })
+}
+
+/// Returns the bit of a column's quantity in [`MeterState::measured`].
+pub(super) fn bit_of(column: Column) -> u64 {
+    let [id, _] = column.to_le_bytes();
+    1 << (id % 64)
+}
+
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,81 @@
+//! From the files to memory: snapshots first, then what the intake log holds beyond them.
+
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, RwLock};
+
+use rusqlite::{Transaction, params};
+
+use super::memory::Memory;
+use super::registry::Registry;
+use super::{Engine, Series};
+use crate::store::codec::crc32;
+use crate::store::database::Database;
+use crate::store::error::{During, StoreError};
+
+const DURING: &str = "read the intake log";
+
+impl Series {
+    /// Opens the readings of a database; `buffer_bytes` is the bound of the buffers,
+    /// where it is not to be the usual one.
+    pub(in crate::store) fn open(
+        database: Arc<Database>,
+        buffer_bytes: Option<usize>,
+    ) -> Result<Self, StoreError> {
+        let memory = database.write(DURING, load)?;
+        let memory = RwLock::new(memory);
+        let next_slice = AtomicU32::new(0);
+        let engine = Engine { database, memory, next_slice, buffer_bytes };
+        engine.relieve();
+        Ok(Self { engine: Arc::new(engine) })
+    }
+}
+
+fn load(tx: &Transaction<'_>) -> Result<Memory, StoreError> {
+    let newest = "SELECT max((SELECT coalesce(max(seq), 0) FROM intake),
+        (SELECT coalesce(max(seq), 0) FROM snapshot))";
+    let seq = tx.query_row(newest, (), |row| row.get(0)).during(DURING)?;
+    let mut memory = Memory::new(Registry::load(tx)?, seq);
+    load_snapshots(tx, &mut memory)?;
+
+    let mut damaged = Vec::new();
+    let mut query = tx.prepare("SELECT seq, crc, packs FROM intake ORDER BY seq").during(DURING)?;
+    let mut rows = query.query(()).during(DURING)?;
+    while let Some(row) = rows.next().during(DURING)? {
+        let seq = row.get(0).during(DURING)?;
+        let packs: Vec<u8> = row.get(2).during(DURING)?;
+        let whole = crc32(&packs) == row.get::<_, u32>(1).during(DURING)?;
+        if !whole || memory.apply(seq, &packs, |_| true).is_none() {
+            damaged.push(seq);
+        }
+    }
+    for seq in damaged {
+        // One damaged row must not take the others' place at the door.
+        set_aside(tx, seq)?;
+    }
+    Ok(memory)
+}
+
+fn load_snapshots(tx: &Transaction<'_>, memory: &mut Memory) -> Result<(), StoreError> {
+    const DURING: &str = "read the newest readings";
+    let mut query = tx.prepare("SELECT slice, seq, crc, data FROM snapshot").during(DURING)?;
+    let mut rows = query.query(()).during(DURING)?;
+    while let Some(row) = rows.next().during(DURING)? {
+        let slice: u32 = row.get(0).during(DURING)?;
+        let data: Vec<u8> = row.get(3).during(DURING)?;
+        let whole = crc32(&data) == row.get::<_, u32>(2).during(DURING)?;
+        let seq = row.get(1).during(DURING)?;
+        if !whole || memory.restore_slice(slice, seq, &data).is_none() {
+            return Err(StoreError::corrupt(DURING, format!("snapshot {slice} is not whole")));
+        }
+    }
+    Ok(())
+}
+
+fn set_aside(tx: &Transaction<'_>, seq: i64) -> Result<(), StoreError> {
+    const DURING: &str = "set a damaged row of the intake log aside";
+    let insert = "INSERT INTO damaged (source, id, data) SELECT 'intake', seq, packs FROM intake
+        WHERE seq = ?1";
+    tx.execute(insert, params![seq]).during(DURING)?;
+    tx.execute("DELETE FROM intake WHERE seq = ?1", params![seq]).during(DURING)?;
+    Ok(())
+}

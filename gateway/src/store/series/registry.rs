@@ -1,0 +1,186 @@
+//! Short numbers for names, so that rows are small.
+//!
+//! A meter, a node and a *layout* (which quantities a pack carries, in which order) each
+//! have a number from 0, given when it is first met and for ever. A number is written in
+//! the transaction of the first row that uses it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rusqlite::{Transaction, params};
+use wire::{Name, Quantity, Reading};
+
+use crate::store::error::{During, StoreError};
+
+/// A quantity of a pack: its number, and in the high byte how many readings of the same
+/// quantity come before it in the pack. Packs should carry none twice; none is lost.
+pub(super) type Column = u16;
+
+/// The columns of a pack, in the order of its readings.
+pub(super) type Layout = Arc<[Column]>;
+
+/// Returns the column of a quantity's only (or first) reading.
+pub(super) fn column_of(quantity: Quantity) -> Column {
+    u16::from(quantity.id())
+}
+
+/// Returns the quantity of a column.
+pub(super) fn quantity_of(column: Column) -> Option<Quantity> {
+    let [id, _] = column.to_le_bytes();
+    Quantity::from_id(id)
+}
+
+#[derive(Clone, Debug)]
+struct Numbered<K> {
+    numbers: HashMap<K, u32>,
+    items: Vec<K>,
+}
+
+// Derived, it would ask for a default name.
+impl<K> Default for Numbered<K> {
+    fn default() -> Self {
+        Self { numbers: HashMap::new(), items: Vec::new() }
+    }
+}
+
+impl<K: Clone + Eq + std::hash::Hash> Numbered<K> {
+    fn add(&mut self, item: K) -> u32 {
+        let number = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        self.numbers.insert(item.clone(), number);
+        self.items.push(item);
+        number
+    }
+}
+
+/// The numbers given so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Registry {
+    meters: Numbered<Name>,
+    nodes: Numbered<Name>,
+    layouts: Numbered<Layout>,
+}
+
+impl Registry {
+    /// Reads what was ever written.
+    pub(super) fn load(tx: &Transaction<'_>) -> Result<Self, StoreError> {
+        const DURING: &str = "read the names of meters and nodes";
+        let mut registry = Self::default();
+        for (table, numbered) in [("meter", &mut registry.meters), ("node", &mut registry.nodes)] {
+            let sql = format!("SELECT name FROM {table} ORDER BY id");
+            let mut query = tx.prepare(&sql).during(DURING)?;
+            let mut rows = query.query(()).during(DURING)?;
+            while let Some(row) = rows.next().during(DURING)? {
+                let text: String = row.get(0).during(DURING)?;
+                let name = Name::new(&text).map_err(|error| {
+                    StoreError::corrupt(DURING, format!("`{text}` in `{table}`: {error}"))
+                })?;
+                numbered.add(name);
+            }
+        }
+        let mut query = tx.prepare("SELECT columns FROM layout ORDER BY id").during(DURING)?;
+        let mut rows = query.query(()).during(DURING)?;
+        while let Some(row) = rows.next().during(DURING)? {
+            let bytes: Vec<u8> = row.get(0).during(DURING)?;
+            let columns =
+                bytes.chunks_exact(2).map(|pair| Column::from_le_bytes([pair[0], pair[1]]));
+            registry.layouts.add(columns.collect());
+        }
+        Ok(registry)
+    }
+
+    pub(super) fn meter(&self, name: &Name) -> Option<u32> {
+        self.meters.numbers.get(name).copied()
+    }
+
+    pub(super) fn meter_name(&self, meter: u32) -> Option<Name> {
+        self.meters.items.get(index(meter)).copied()
+    }
+
+    pub(super) fn meter_count(&self) -> usize {
+        self.meters.items.len()
+    }
+
+    pub(super) fn node(&self, name: &Name) -> Option<u32> {
+        self.nodes.numbers.get(name).copied()
+    }
+
+    pub(super) fn node_name(&self, node: u32) -> Option<Name> {
+        self.nodes.items.get(index(node)).copied()
+    }
+
+    pub(super) fn layout(&self, layout: u32) -> Option<&Layout> {
+        self.layouts.items.get(index(layout))
+    }
+
+    pub(super) fn layout_number(&self, columns: &[Column]) -> Option<u32> {
+        self.layouts.numbers.get(columns).copied()
+    }
+
+    /// Returns the meter's number; gives it one, written with `tx`, if it has none.
+    pub(super) fn meter_or_new(
+        this: &mut Arc<Self>,
+        tx: &Transaction<'_>,
+        name: &Name,
+    ) -> Result<u32, StoreError> {
+        if let Some(meter) = this.meter(name) {
+            return Ok(meter);
+        }
+        let meter = Arc::make_mut(this).meters.add(*name);
+        insert(tx, "INSERT INTO meter (id, name) VALUES (?1, ?2)", meter, name.as_str())?;
+        Ok(meter)
+    }
+
+    /// Returns the node's number; gives it one, written with `tx`, if it has none.
+    pub(super) fn node_or_new(
+        this: &mut Arc<Self>,
+        tx: &Transaction<'_>,
+        name: &Name,
+    ) -> Result<u32, StoreError> {
+        if let Some(node) = this.node(name) {
+            return Ok(node);
+        }
+        let node = Arc::make_mut(this).nodes.add(*name);
+        insert(tx, "INSERT INTO node (id, name) VALUES (?1, ?2)", node, name.as_str())?;
+        Ok(node)
+    }
+
+    /// Returns the number of a pack's layout; gives it one if it has none.
+    pub(super) fn layout_or_new(
+        this: &mut Arc<Self>,
+        tx: &Transaction<'_>,
+        columns: &[Column],
+    ) -> Result<u32, StoreError> {
+        if let Some(layout) = this.layout_number(columns) {
+            return Ok(layout);
+        }
+        let layout = Arc::make_mut(this).layouts.add(Arc::from(columns));
+        let bytes: Vec<u8> = columns.iter().flat_map(|column| column.to_le_bytes()).collect();
+        insert(tx, "INSERT INTO layout (id, columns) VALUES (?1, ?2)", layout, bytes)?;
+        Ok(layout)
+    }
+}
+
+/// Writes the columns of readings into `out`, in their order.
+pub(super) fn columns_of(readings: &[Reading], out: &mut Vec<Column>) {
+    out.clear();
+    for (at, reading) in readings.iter().enumerate() {
+        let earlier = readings.iter().take(at).filter(|it| it.quantity == reading.quantity);
+        let nth = u8::try_from(earlier.count()).unwrap_or(u8::MAX);
+        out.push(Column::from_le_bytes([reading.quantity.id(), nth]));
+    }
+}
+
+fn insert(
+    tx: &Transaction<'_>,
+    sql: &str,
+    number: u32,
+    content: impl rusqlite::ToSql,
+) -> Result<(), StoreError> {
+    const DURING: &str = "give a meter or node its number";
+    tx.prepare_cached(sql).during(DURING)?.execute(params![number, content]).during(DURING)?;
+    Ok(())
+}
+
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
