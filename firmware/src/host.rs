@@ -55,9 +55,16 @@ pub enum Event {
     PlanApplied(u32),
     /// A plan came that is no good.
     PlanRejected(PlanFault),
-    /// A meter gave no values; said at the first poll that failed.
-    MeterFailed(Name, PollError),
-    /// It does again.
+    /// A poll of a meter came without some or all of its values.
+    PollFailed {
+        /// Which meter.
+        meter: Name,
+        /// What came first instead.
+        error: PollError,
+        /// It is the first such poll after good ones: the one to make a noise about.
+        first: bool,
+    },
+    /// A meter gives all its values again.
     MeterAnswers(Name),
 }
 

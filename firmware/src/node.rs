@@ -16,7 +16,7 @@ use crate::host::{Clock, Dialer, Event, Host};
 use crate::outbox::Outbox;
 use crate::planner;
 use crate::poll::{self, Manner, Polled};
-use crate::schedule::{Schedule, Turn};
+use crate::schedule::{Outcome, Schedule, Turn};
 use crate::uplink::{Login, UplinkBuffers};
 
 /// How often a node looks whether somebody has told it the time.
@@ -115,6 +115,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         Ok(plan.revision)
     }
 
+    /// Returns how many packs wait for their acknowledgement.
+    pub async fn waiting(&self) -> usize {
+        self.outbox.lock().await.len()
+    }
+
     /// Reads the meters of the plan, each when it is due, for ever.
     pub async fn read_meters<B: Bus, C: Clock, H: Host>(&self, bus: &mut B, clock: &C, host: &H) {
         let mut schedule = Schedule::new();
@@ -183,9 +188,14 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         }
 
         let now = clock.now().unwrap_or(turn.due);
-        let silent = !polled.answered && polled.error != Some(PollError::BusDown);
+        let outcome = match polled.error {
+            None => Outcome::Whole,
+            // A line that is away says nothing about the meters on it.
+            Some(error) if polled.answered || error == PollError::BusDown => Outcome::Partly,
+            Some(_) => Outcome::Silent,
+        };
         tell(host, meter.meter, turn, &polled);
-        schedule.taken(turn, silent, now);
+        schedule.taken(turn, outcome, now);
         self.push(&Pack {
             meter: meter.meter,
             instant: instant.unwrap_or(now),
@@ -208,12 +218,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
     }
 }
 
-/// Says when a meter begins to fail and when it is back, not each time in between.
 fn tell<H: Host>(host: &H, meter: Name, turn: &Turn, polled: &Polled) {
     match polled.error {
-        Some(error) if turn.failures == 0 => host.tell(Event::MeterFailed(meter, error)),
-        None if 0 < turn.failures => host.tell(Event::MeterAnswers(meter)),
-        Some(_) | None => {}
+        Some(error) => host.tell(Event::PollFailed { meter, error, first: !turn.failing }),
+        None if turn.failing => host.tell(Event::MeterAnswers(meter)),
+        None => {}
     }
 }
 

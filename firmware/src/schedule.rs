@@ -20,6 +20,7 @@ struct Place {
     interval_s: i64,
     due: i64,
     failures: u32,
+    failing: bool,
     polls: u32,
 }
 
@@ -34,6 +35,19 @@ pub struct Turn {
     pub seq: u32,
     /// How many of the last polls in a row it did not answer.
     pub failures: u32,
+    /// Whether its last poll came without some of its values.
+    pub failing: bool,
+}
+
+/// What a turn came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All values, or a reason for each in a good answer.
+    Whole,
+    /// The meter is there, or its line is not, and something is missing.
+    Partly,
+    /// The meter said nothing.
+    Silent,
 }
 
 /// The turns of the meters of one plan.
@@ -64,6 +78,7 @@ impl Schedule {
                 interval_s,
                 due: next_multiple(now, interval_s),
                 failures: old.map_or(0, |old| old.failures),
+                failing: old.is_some_and(|old| old.failing),
                 polls: old.map_or(0, |old| old.polls),
             });
         }
@@ -83,14 +98,19 @@ impl Schedule {
         let turns = self.places.iter().enumerate();
         let turns = turns.filter_map(|(index, place)| place.map(|place| (index, place)));
         let (index, place) = turns.min_by_key(|(_, place)| place.due)?;
-        Some(Turn { index, due: place.due, seq: place.polls, failures: place.failures })
+        let Place { due, polls, failures, failing, .. } = place;
+        Some(Turn { index, due, seq: polls, failures, failing })
     }
 
-    /// Notes that a turn was taken, and whether the meter was silent.
-    pub fn taken(&mut self, turn: &Turn, silent: bool, now: i64) {
+    /// Notes that a turn was taken, and what it came to.
+    pub fn taken(&mut self, turn: &Turn, outcome: Outcome, now: i64) {
         let Some(Some(place)) = self.places.get_mut(turn.index) else { return };
         place.polls = place.polls.wrapping_add(1);
-        place.failures = if silent { place.failures.saturating_add(1) } else { 0 };
+        place.failing = outcome != Outcome::Whole;
+        place.failures = match outcome {
+            Outcome::Silent => place.failures.saturating_add(1),
+            Outcome::Whole | Outcome::Partly => 0,
+        };
         let rest = rest(place.interval_s, place.failures);
         // At least a second later, and on the grid.
         place.due = next_multiple(now.saturating_add(rest), place.interval_s);
@@ -121,6 +141,10 @@ mod tests {
     use wire::List;
     use wire::message::{PlanMap, PlannedMeter};
     use wire::modbus::LineSettings;
+
+    fn outcome(silent: bool) -> Outcome {
+        if silent { Outcome::Silent } else { Outcome::Whole }
+    }
 
     fn plan(meters: usize, interval_s: u16) -> Plan {
         let name = |n| Name::new(&format!("meter-{n}")).unwrap();
@@ -156,7 +180,7 @@ mod tests {
             reads[turn.index].push(now);
             let silent = dead.contains(&turn.index);
             now += if silent { cost.1 } else { cost.0 };
-            schedule.taken(&turn, silent, now);
+            schedule.taken(&turn, outcome(silent), now);
         }
     }
 
@@ -211,11 +235,11 @@ mod tests {
         for _ in 0..10 {
             let turn = schedule.next(now).unwrap();
             now = turn.due;
-            schedule.taken(&turn, true, now);
+            schedule.taken(&turn, Outcome::Silent, now);
         }
         let turn = schedule.next(now).unwrap();
         now = turn.due;
-        schedule.taken(&turn, false, now);
+        schedule.taken(&turn, Outcome::Whole, now);
         let turn = schedule.next(now).unwrap();
         assert_eq!((turn.due, turn.failures, turn.seq), (now + 60, 0, 11));
     }
@@ -232,7 +256,7 @@ mod tests {
         schedule.follow(&plan(2, 60), 0);
         for _ in 0..4 {
             let turn = schedule.next(0).unwrap();
-            schedule.taken(&turn, false, turn.due);
+            schedule.taken(&turn, Outcome::Whole, turn.due);
         }
         schedule.follow(&plan(3, 30), 121);
         assert_eq!(
@@ -259,7 +283,7 @@ mod tests {
             schedule.follow(&plan(meters, interval_s), 0);
             for (now, silent) in steps {
                 let turn = schedule.next(now).unwrap();
-                schedule.taken(&turn, silent, now);
+                schedule.taken(&turn, outcome(silent), now);
             }
         }
     }

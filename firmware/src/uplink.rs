@@ -46,9 +46,9 @@ const DIAL_MAX: Duration = Duration::from_secs(15);
 const KEEP_ALIVE_S: u16 = 30;
 const STATE_EACH: Duration = Duration::from_secs(60);
 
-/// After a failure: at once, then half as often each time.
+/// The pause after a failure; it doubles with each.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
-const PAUSE_MAX: Duration = Duration::from_secs(30);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A connection that lasts is not held against the other side.
 const LASTING: Duration = Duration::from_secs(10);
 
@@ -126,9 +126,16 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             if LASTING <= begun.elapsed() {
                 pause = PAUSE_MIN;
             }
-            Timer::after(pause).await;
-            pause = pause.saturating_mul_within(PAUSE_MAX);
+            Timer::after(pause.checked_add(self.jitter(pause)).unwrap_or(pause)).await;
+            pause = pause.checked_mul(2).map_or(PAUSE_MAX, |doubled| doubled.min(PAUSE_MAX));
         }
+    }
+
+    /// Up to a quarter of a pause, another for each node, so that they do not all come at
+    /// once to a gateway that is back.
+    fn jitter(&self, pause: Duration) -> Duration {
+        let share = self.identity.boot.checked_rem(256).unwrap_or(0);
+        pause.checked_mul(share).and_then(|time| time.checked_div(1024)).unwrap_or(Duration::MIN)
     }
 
     fn config<'a>(
@@ -383,17 +390,6 @@ fn link_error<E>(error: &Error<E>) -> LinkError {
         Error::Peer(_) | Error::NotReady | Error::InvalidRequest | Error::Resource(_) | _ => {
             LinkError::Protocol
         }
-    }
-}
-
-/// Doubles a pause up to a longest one.
-trait Pause {
-    fn saturating_mul_within(self, longest: Self) -> Self;
-}
-
-impl Pause for Duration {
-    fn saturating_mul_within(self, longest: Self) -> Self {
-        self.checked_mul(2).map_or(longest, |doubled| doubled.min(longest))
     }
 }
 

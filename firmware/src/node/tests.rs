@@ -7,7 +7,7 @@ use embassy_futures::block_on;
 use embassy_futures::select::{Either, select as first_of};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use std::vec::Vec;
-use wire::message::{self, Action, Outcome, PlanMap};
+use wire::message::{self, Action, PlanMap};
 use wire::modbus::{Entry, LineSettings, RegisterMap, Scale, Type};
 use wire::reading::{Absence, Value};
 use wire::{List, Quantity};
@@ -72,8 +72,8 @@ impl Host for Log {
         self.0.borrow_mut().push(event);
     }
 
-    fn act(&self, _action: Action) -> Outcome {
-        Outcome::Refused
+    fn act(&self, _action: Action) -> message::Outcome {
+        message::Outcome::Refused
     }
 }
 
@@ -160,7 +160,7 @@ fn a_pack_carries_the_instant_of_the_answer_and_a_growing_number() {
 }
 
 #[test]
-fn a_failed_poll_is_a_pack_too_and_the_host_hears_of_it_once() {
+fn a_failed_poll_is_a_pack_too_and_the_host_hears_which_was_the_first() {
     let (node, log) = (node(), Log::default());
     let time = Time::until(1_800_000_600);
     take(&node, &plan(1)).unwrap();
@@ -171,7 +171,8 @@ fn a_failed_poll_is_a_pack_too_and_the_host_hears_of_it_once() {
     assert!(dead.iter().all(|p| p.readings[0].value == Value::Absent(Absence::Timeout)));
     assert_eq!(dead.iter().map(|pack| pack.seq).collect::<Vec<_>>(), [0, 1, 2, 3]);
     let told = log.0.borrow();
-    assert_eq!(*told, [Event::MeterFailed(name("dead"), PollError::Silent)]);
+    let failed = |first| Event::PollFailed { meter: name("dead"), error: PollError::Silent, first };
+    assert_eq!(*told, [failed(true), failed(false), failed(false), failed(false)]);
 }
 
 #[test]

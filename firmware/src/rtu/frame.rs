@@ -152,7 +152,7 @@ mod tests {
         Request { unit_id, table, address, pace: Pace { answer_ms: 500, turnaround_ms: 0 } }
     }
 
-    // Vectors checked by hand and against meters (reference: the protocol's own CRC).
+    // Frames that are published with their check sums, and were recomputed.
     #[test]
     fn requests_are_byte_for_byte_those_that_meters_know() {
         let holding = |address, count| request(&ask(1, Table::Holding, address), count);

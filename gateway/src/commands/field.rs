@@ -10,7 +10,7 @@ use simulator::{BusAddress, BusKind, Campus, Now, demo};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use wire::Name;
-use wire::modbus::Parity;
+use wire::modbus::{LineSettings, Parity};
 
 use super::{asked_to_end, runtime, say};
 use crate::clock::Clock;
@@ -104,18 +104,22 @@ impl FromStr for BusArgument {
     }
 }
 
-/// A device, and where it differs from 9600 baud without parity.
+/// A device, and its line settings if they are not to be the plan's.
 fn serial(text: &str) -> Result<BusConfig> {
     let mut parts = text.split(':');
     let path = parts.next().unwrap_or_default().to_owned();
-    let baud = parts.next().map_or(Ok(9_600), str::parse).context("baud is a whole number")?;
+    let Some(baud) = parts.next() else {
+        return Ok(BusConfig::Serial { path, line: None });
+    };
+    let baud = baud.parse().context("baud is a whole number")?;
     let parity = match parts.next() {
         None | Some("none") => Parity::None,
         Some("even") => Parity::Even,
         Some("odd") => Parity::Odd,
         Some(other) => bail!("parity `{other}` is not `none`, `even` or `odd`"),
     };
-    Ok(BusConfig::Serial { path, baud, parity, stop_bits: 1 })
+    let line = Some(LineSettings { baud, parity, stop_bits: 1 });
+    Ok(BusConfig::Serial { path, line })
 }
 
 /// Reads the meters of one bus until it is asked to end.

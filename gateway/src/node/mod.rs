@@ -1,0 +1,169 @@
+//! The node as a Linux process, or as a task of the gateway.
+//!
+//! The code is `firmware`'s; here are only the parts that a microcontroller would bring
+//! itself: sockets and serial ports ([`port`]), Modbus TCP ([`tcp`]), the clock, the log
+//! and the way to the broker ([`host`]).
+//!
+//! It starts with everything else away, waits for its plan, and goes on for ever: neither
+//! a broker nor a bus that is gone ends it. What it has read waits in RAM; when it is asked
+//! to stop it reads no more and publishes what waits, as long as that takes at most
+//! [`FAREWELL`].
+
+mod host;
+mod port;
+mod tcp;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use firmware::rtu::{NoDriverEnable, RtuBus};
+use firmware::{Bus, Identity, PollError, RamOutbox, Request, UplinkBuffers};
+use tokio::sync::watch;
+use wire::Name;
+use wire::modbus::LineSettings;
+
+use crate::clock::Clock;
+use crate::config::Login;
+use host::{Broker, Machine, SiteTime};
+use port::LinePort;
+use tcp::ModbusTcp;
+
+/// What waits unacknowledged at most: some 20,000 packs of twelve readings, a day and a
+/// half of ten meters that are read each minute.
+const OUTBOX_BYTES: usize = 4 << 20;
+
+/// How long a node that is asked to stop goes on publishing what waits.
+pub const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Who a node is, and where its broker and its meters are.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// Where it is.
+    pub site: Name,
+    /// Which of the site's nodes it is.
+    pub node: Name,
+    /// The gateway's own listener, or a broker.
+    pub broker: SocketAddr,
+    /// What the broker lets it in by, if it asks.
+    pub login: Option<Login>,
+    /// Its meters.
+    pub bus: BusConfig,
+}
+
+/// What the meters hang on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BusConfig {
+    /// A serial server that passes RTU frames on as they are.
+    RtuOverTcp(SocketAddr),
+    /// Modbus TCP: a meter, or a gateway before several.
+    ModbusTcp(SocketAddr),
+    /// A serial port of this machine.
+    Serial {
+        /// The device.
+        path: String,
+        /// How the line is set, if whoever stands before it knows better than the plan.
+        line: Option<LineSettings>,
+    },
+}
+
+/// Why a node does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The machine has no randomness to tell this run from others.
+    #[error("cannot draw a number for this run")]
+    Random(#[from] getrandom::Error),
+    /// The names or the login do not fit into MQTT.
+    #[error("node `{0}` cannot be announced: user or password is too long")]
+    Login(Name),
+}
+
+/// Reads the meters of one bus and publishes what they say, until it is asked to stop.
+///
+/// # Errors
+///
+/// [`NodeError`] if it cannot begin. A broker or a bus that is away is no error: it is
+/// logged, and tried again.
+pub async fn run(
+    config: NodeConfig,
+    clock: Clock,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(), NodeError> {
+    let identity = Identity { site: config.site, node: config.node, boot: getrandom::u32()? };
+    let outbox = RamOutbox::new(vec![0; OUTBOX_BYTES]);
+    let node = firmware::Node::<CriticalSectionRawMutex, _>::new(identity, outbox);
+    let (time, machine) = (SiteTime(clock), Machine::new(config.node));
+    let (mut bus, mut broker) = (AnyBus::new(config.bus), Broker(config.broker));
+    let login = config.login.as_ref().map(|login| firmware::Login {
+        user: &login.user,
+        password: login.password.reveal().as_bytes(),
+    });
+    let mut buffers = Box::new(UplinkBuffers::new());
+
+    let mut publishing = Box::pin(node.publish(&mut broker, &machine, login, &mut buffers));
+    let reading = Box::pin(node.read_meters(&mut bus, &time, &machine));
+    tokio::select! {
+        () = &mut publishing => return Err(NodeError::Login(config.node)),
+        () = reading => {}
+        // The sender is gone when nobody is left to ask: then it is time to stop as well.
+        _ = shutdown.wait_for(|stop| *stop) => {}
+    }
+    let sent = async {
+        while 0 < node.waiting().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = publishing => {}
+        _ = tokio::time::timeout(FAREWELL, sent) => {}
+    }
+    Ok(())
+}
+
+/// One of the buses there are.
+enum AnyBus {
+    Rtu {
+        bus: Box<RtuBus<LinePort, NoDriverEnable>>,
+        /// The settings are those of the command line and not those of the plan.
+        fixed: bool,
+    },
+    Tcp(ModbusTcp),
+}
+
+impl AnyBus {
+    fn new(config: BusConfig) -> Self {
+        match config {
+            BusConfig::RtuOverTcp(address) => {
+                let port = LinePort::tcp(address);
+                Self::Rtu { bus: Box::new(RtuBus::new(port, NoDriverEnable)), fixed: false }
+            }
+            BusConfig::ModbusTcp(address) => Self::Tcp(ModbusTcp::new(address)),
+            BusConfig::Serial { path, line } => {
+                let mut bus = Box::new(RtuBus::new(LinePort::serial(path), NoDriverEnable));
+                if let Some(line) = line {
+                    bus.set_line(line);
+                }
+                Self::Rtu { bus, fixed: line.is_some() }
+            }
+        }
+    }
+}
+
+impl Bus for AnyBus {
+    fn set_line(&mut self, line: LineSettings) {
+        match self {
+            Self::Rtu { bus, fixed: false } => bus.set_line(line),
+            Self::Rtu { fixed: true, .. } | Self::Tcp(_) => {}
+        }
+    }
+
+    async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
+        match self {
+            Self::Rtu { bus, .. } => bus.read(request, out).await,
+            Self::Tcp(bus) => bus.read(request, out).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,104 @@
+//! Modbus TCP, spoken by `tokio-modbus`.
+//!
+//! A connection on which an answer is missing is closed: what comes late cannot meet the
+//! next question then.
+
+use std::net::SocketAddr;
+
+use embassy_time::{Duration, Instant, with_timeout};
+use firmware::{Bus, PollError, Request};
+use tokio::net::TcpStream;
+use tokio_modbus::client::{Context, Reader as _, tcp};
+use tokio_modbus::slave::{Slave, SlaveContext as _};
+use tokio_modbus::{Error, ExceptionCode};
+use wire::modbus::Table;
+
+use super::port::REST;
+
+/// How long a meter or a gateway may take to let us in.
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// What the network may take beyond the meter's own time.
+const NETWORK_MS: u64 = 500;
+
+/// A bus behind Modbus TCP.
+pub(super) struct ModbusTcp {
+    address: SocketAddr,
+    context: Option<Context>,
+    rest_until: Option<Instant>,
+}
+
+impl ModbusTcp {
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self { address, context: None, rest_until: None }
+    }
+
+    /// Takes the connection, or makes one.
+    async fn connected(&mut self) -> Result<Context, PollError> {
+        if let Some(context) = self.context.take() {
+            return Ok(context);
+        }
+        if self.rest_until.is_some_and(|until| Instant::now() < until) {
+            return Err(PollError::BusDown);
+        }
+        self.rest_until = Some(Instant::now() + REST);
+        let connected = with_timeout(CONNECT_MAX, TcpStream::connect(self.address)).await;
+        let Ok(Ok(stream)) = connected else { return Err(PollError::BusDown) };
+        stream.set_nodelay(true).map_err(|_| PollError::BusDown)?;
+        self.rest_until = None;
+        Ok(tcp::attach(stream))
+    }
+}
+
+async fn ask(
+    context: &mut Context,
+    request: &Request,
+    count: u16,
+) -> Result<Result<Vec<u16>, ExceptionCode>, Error> {
+    let words = |bits: Vec<bool>| bits.into_iter().map(u16::from).collect();
+    match request.table {
+        Table::Holding => context.read_holding_registers(request.address, count).await,
+        Table::Input => context.read_input_registers(request.address, count).await,
+        Table::Coil => {
+            context.read_coils(request.address, count).await.map(|answer| answer.map(words))
+        }
+        Table::DiscreteInput => {
+            let answer = context.read_discrete_inputs(request.address, count).await;
+            answer.map(|answer| answer.map(words))
+        }
+    }
+}
+
+fn refused(code: ExceptionCode) -> PollError {
+    match u8::from(code) {
+        // A gateway says for its meter that it does not answer.
+        0x0A | 0x0B => PollError::Silent,
+        code => PollError::Refused(code),
+    }
+}
+
+impl Bus for ModbusTcp {
+    async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
+        let count = u16::try_from(out.len()).map_err(|_| PollError::WrongAnswer)?;
+        let mut context = self.connected().await?;
+        context.set_slave(Slave(request.unit_id));
+        let patience = u64::from(request.pace.answer_ms).saturating_add(NETWORK_MS);
+        let patience = Duration::from_millis(patience);
+        let words = match with_timeout(patience, ask(&mut context, request, count)).await {
+            Ok(Ok(Ok(words))) => words,
+            Ok(Ok(Err(code))) => {
+                self.context = Some(context);
+                return Err(refused(code));
+            }
+            Ok(Err(Error::Protocol(_))) => return Err(PollError::WrongAnswer),
+            Ok(Err(Error::Transport(_))) => return Err(PollError::BusDown),
+            Err(_) => return Err(PollError::Silent),
+        };
+        self.context = Some(context);
+        if words.len() != out.len() {
+            return Err(PollError::WrongAnswer);
+        }
+        out.copy_from_slice(&words);
+        Ok(())
+    }
+}
