@@ -1,7 +1,7 @@
 //! Stores what the doors let in, and signs the receipts.
 //!
 //! In: [`Incoming`] from the queue, as many at a time as wait there.
-//! Out: group commits; signed receipts; the newest values, for live pages.
+//! Out: group commits; signed receipts; the newest reading of each meter, for live pages.
 //!
 //! Afterwards a receipt is signed only after the commit that holds its message was synced.
 //! While the store cannot write, the batch is kept, nothing is signed, a notice stands on
@@ -10,24 +10,23 @@
 //!
 //! It ends when every door is closed and all that came in is stored.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::sync::{broadcast, mpsc, oneshot};
-use wire::message::Pack;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinError;
+use wire::Name;
 
 use crate::clock::Clock;
 use crate::events;
 use crate::health::{Code, Health, Level};
 use crate::ingest::{Incoming, Intake};
+use crate::live::{Happening, Live, Newest};
 use crate::store::{Arrival, Recorded, Series, Store, StoreError, Unreadable};
 
 /// How many messages one commit takes at most: at 8 quantities each some 150 kB, written
 /// and synced in a few milliseconds.
 pub const BATCH_MAX: usize = 1_000;
-
-/// How many batches a slow page may lag behind before it loses the oldest.
-const LIVE_MAX: usize = 64;
 
 /// A failed commit is tried again after one second, then twice that, up to this.
 const RETRY_S_MAX: u64 = 30;
@@ -35,17 +34,13 @@ const RETRY_S_MAX: u64 = 30;
 /// How long the notice about payloads in quarantine stands after the last of them.
 const QUARANTINE_NOTICE_S: i64 = 3_600;
 
-/// What a commit held, for live pages: packs in order of arrival.
-pub type Stored = Arc<[Pack]>;
-
 /// The recorder, before it runs.
 #[derive(Debug)]
 pub struct Recorder {
     series: Series,
-    incoming: mpsc::Receiver<Incoming>,
-    live: broadcast::Sender<Stored>,
-    health: Health,
     clock: Clock,
+    health: Health,
+    live: Live,
     quarantined_at: Option<i64>,
 }
 
@@ -58,30 +53,28 @@ struct Batch {
 }
 
 impl Recorder {
-    /// Returns a recorder that stores what comes by `incoming`.
+    /// Returns a recorder of this store, which tells its troubles to `health` and what
+    /// it has stored to `live`.
     #[must_use]
-    pub fn new(
-        store: &Store,
-        incoming: mpsc::Receiver<Incoming>,
-        health: Health,
-        clock: Clock,
-    ) -> Self {
-        let (series, live) = (store.series().clone(), broadcast::Sender::new(LIVE_MAX));
-        Self { series, incoming, live, health, clock, quarantined_at: None }
+    pub fn new(store: &Store, clock: &Clock, health: &Health, live: &Live) -> Self {
+        Self {
+            series: store.series().clone(),
+            clock: clock.clone(),
+            health: health.clone(),
+            live: live.clone(),
+            quarantined_at: None,
+        }
     }
 
-    /// Returns where to subscribe to what gets stored. A subscriber that lags loses the
-    /// oldest; the store has them.
-    #[must_use]
-    pub fn live(&self) -> broadcast::Sender<Stored> {
-        self.live.clone()
-    }
-
-    /// Stores until every sender of the queue is gone and the queue is empty.
-    pub async fn run(mut self) {
+    /// Stores what comes by the queue, until every sender of it is gone and it is empty.
+    ///
+    /// # Errors
+    ///
+    /// The store panicked. What was not signed comes again after a restart.
+    pub async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) -> Result<(), JoinError> {
         let mut taken = Vec::with_capacity(BATCH_MAX);
         // Whatever waits: under load the next batch gathers while this one is written.
-        while 0 < self.incoming.recv_many(&mut taken, BATCH_MAX).await {
+        while 0 < incoming.recv_many(&mut taken, BATCH_MAX).await {
             let mut batch = Batch::default();
             for Incoming { what, receipt } in taken.drain(..) {
                 match what {
@@ -90,15 +83,16 @@ impl Recorder {
                 }
                 batch.receipts.push(receipt);
             }
-            self.store(batch).await;
+            self.store(batch).await?;
         }
+        Ok(())
     }
 
     /// Stores a batch, however long that takes, then signs.
-    async fn store(&mut self, mut batch: Batch) {
+    async fn store(&mut self, mut batch: Batch) -> Result<(), JoinError> {
         let mut retry_s = 0;
         let recorded = loop {
-            let (back, result) = self.commit(batch).await;
+            let (back, result) = self.commit(batch).await?;
             batch = back;
             match result {
                 Ok(recorded) => break recorded,
@@ -120,20 +114,20 @@ impl Recorder {
             receipt.send(()).ok();
         }
         self.tell(&batch.arrivals, &recorded);
+        Ok(())
     }
 
     /// Tries to store a batch, and gives it back.
-    async fn commit(&self, batch: Batch) -> (Batch, Result<Recorded, StoreError>) {
+    async fn commit(
+        &self,
+        batch: Batch,
+    ) -> Result<(Batch, Result<Recorded, StoreError>), JoinError> {
         let series = self.series.clone();
-        let commit = tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(move || {
             let recorded = series.record_with_unreadable(&batch.arrivals, &batch.unreadable);
             (batch, recorded)
-        });
-        match commit.await {
-            Ok(done) => done,
-            // A core task must not go on without its cellar (invariant 13).
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        }
+        })
+        .await
     }
 
     fn complain(&self, error: &StoreError, first: bool) {
@@ -155,9 +149,17 @@ impl Recorder {
         let readings = arrivals.iter().map(|arrival| arrival.pack.readings.len() as u64).sum();
         events::packs_accepted(arrivals.len() as u64);
         events::stored(readings, recorded.duplicate);
-        if 0 < self.live.receiver_count() && !arrivals.is_empty() {
-            // Nobody may be looking any more.
-            self.live.send(arrivals.iter().map(|arrival| arrival.pack).collect()).ok();
+        // Of a node that catches up, pages want the end, not the way there.
+        let mut newest: BTreeMap<Name, Newest> = BTreeMap::new();
+        for arrival in arrivals {
+            let told = Newest::of(&arrival.pack);
+            let known = newest.entry(told.meter).or_insert(told);
+            if known.instant < told.instant {
+                *known = told;
+            }
+        }
+        for told in newest.into_values() {
+            self.live.tell(Happening::Reading(told));
         }
         let now = self.clock.now();
         if 0 < recorded.quarantined {
@@ -171,5 +173,4 @@ impl Recorder {
 }
 
 #[cfg(test)]
-#[path = "record_tests.rs"]
 mod tests;

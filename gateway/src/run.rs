@@ -17,7 +17,6 @@ use analysis::figures::MonthFigures;
 use analysis::site::{Language, Site};
 use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, watch as signal};
 use tokio::task::JoinSet;
 use wire::Name;
@@ -33,13 +32,12 @@ use crate::ingest::gate::Roster;
 use crate::ingest::listen::{self, Limits, Listener};
 use crate::ingest::{self, Incoming};
 use crate::ledger::Ledger;
-use crate::live::{Happening, Live, Newest};
+use crate::live::Live;
 use crate::mail::{self, Outbox, Server};
 use crate::plan;
 use crate::record::Recorder;
 use crate::report::{self, Report};
-use crate::store::journal::NewAudit;
-use crate::store::{Journal, Store};
+use crate::store::Store;
 use crate::watch::Watch;
 use crate::web::{self, Rooms, WebState};
 
@@ -167,8 +165,7 @@ impl House {
             clock: clock.clone(),
             incoming,
         };
-        let recorder = Recorder::new(&store, queue, health.clone(), clock.clone());
-        let mut stored = recorder.live().subscribe();
+        let recorder = Recorder::new(&store, &clock, &health, &live);
         let server = config.mail.as_ref().map(|it| Server::new(it, mail::TIMEOUT)).transpose()?;
         let outbox = Outbox::new(store.journal().clone(), server, clock.clone(), health.clone());
         let options = web::Options {
@@ -176,29 +173,11 @@ impl House {
             open_reading: config.web.open_reading,
             https: config.web.base_url.starts_with("https://"),
         };
-        let rooms =
-            rooms(store, ledger, clock, health, live.clone(), &config.web.base_url, options);
+        let rooms = rooms(store, ledger, clock, health, live, &config.web.base_url, options);
 
         let mut core = JoinSet::new();
         let mut doors = tokio::spawn(doors.keep(site, doors_stop));
-        core.spawn(named("recorder", async {
-            recorder.run().await;
-            anyhow::Ok(())
-        }));
-        core.spawn(named("live", async move {
-            loop {
-                match stored.recv().await {
-                    Ok(packs) => {
-                        for pack in packs.iter() {
-                            live.tell(Happening::Reading(Newest::of(pack)));
-                        }
-                    }
-                    // What is lost here is newer in the next batch.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return anyhow::Ok(()),
-                }
-            }
-        }));
+        core.spawn(named("recorder", recorder.run(queue)));
         core.spawn(named("site book", follow.run(stopped.clone())));
         core.spawn(named("watch", watch.run(stopped.clone())));
         core.spawn(named("mail", {
@@ -403,7 +382,7 @@ fn rooms(
     let send_report = move |figures: &MonthFigures, site: &Site, to: &[String], by: &str| {
         let now = at.now();
         let report = described(figures, site, &book, now);
-        send_report(&journal, &report, to, by, &base_url)?;
+        report::send(&journal, &report, to, by, &base_url)?;
         Ok(())
     };
     Rooms {
@@ -425,33 +404,4 @@ fn described<'a>(
     made: i64,
 ) -> Report<'a> {
     Report { figures, site, calendar: ledger.calendar(), made, language: Language::Zh }
-}
-
-/// Puts a report's mail to each address into the outbox, with its entry in the audit log.
-pub(crate) fn send_report(
-    journal: &Journal,
-    report: &Report<'_>,
-    to: &[String],
-    by: &str,
-    base_url: &str,
-) -> Result<()> {
-    let workbook = report::workbook(report)?;
-    let mails: Vec<_> = to
-        .iter()
-        .map(|address| report::mail(report, workbook.clone(), address, base_url, report.made))
-        .collect::<Result<_, _>>()?;
-    journal.commit(|journal| {
-        for mail in &mails {
-            journal.enqueue(mail)?;
-        }
-        journal.append_audit(&NewAudit {
-            at: report.made,
-            author: by.to_owned(),
-            action: "send_report".to_owned(),
-            subject: format!("month/{}", report.figures.month.strftime("%Y-%m")),
-            details: serde_json::json!({ "to": to }).to_string(),
-        })?;
-        Ok(())
-    })?;
-    Ok(())
 }

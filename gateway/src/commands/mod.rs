@@ -168,7 +168,7 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
         }
         Command::Export { config } => book::export(&config),
         Command::Report { config, month, out, language, mail_to } => {
-            month::report(&config, month, &out, &language, &mail_to, clock)
+            month::report(&config, month, &out, &language, &mail_to, &clock)
         }
     }
 }

@@ -26,8 +26,9 @@ use rumqttc::v5::mqttbytes::v5::{
     ConnAck, ConnectProperties, Filter, Packet, Publish, SubAck, SubscribeReasonCode,
 };
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::topic::{self, Channel, Topic};
 
 use super::board::{NodeCommand, Plans};
@@ -166,6 +167,7 @@ enum Retained {
 }
 
 /// What woke the link.
+#[expect(clippy::large_enum_variant, reason = "the large variant is the one that happens")]
 enum Cause {
     Event(Result<Event, ConnectionError>),
     Signed(Result<(), oneshot::error::RecvError>),
@@ -207,7 +209,7 @@ impl<'a> Link<'a> {
                     Cause::Event(event) => break event?,
                     Cause::Signed(Ok(())) => self.acknowledge()?,
                     Cause::Signed(Err(_)) => return Err(Lost::Unsigned),
-                    Cause::Room => {}
+                    Cause::Room => self.pass_on_now(),
                     Cause::Plans => self.owe_changed_plans(),
                     Cause::Command(command) => {
                         let topic = Topic::new(self.door.site, command.node, Channel::Command);
@@ -219,10 +221,11 @@ impl<'a> Link<'a> {
                     }
                     Cause::Deadline => return Ok(()),
                 }
-                if self.stopping && self.unacknowledged.is_empty() {
-                    if !self.was_connected || self.client.try_disconnect().is_err() {
-                        return Ok(());
-                    }
+                if self.stopping
+                    && self.unacknowledged.is_empty()
+                    && (!self.was_connected || self.client.try_disconnect().is_err())
+                {
+                    return Ok(());
                 }
                 self.publish();
             };
@@ -233,7 +236,8 @@ impl<'a> Link<'a> {
         }
     }
 
-    /// Waits for the next cause. Every branch may be dropped and begun again.
+    /// Waits for the next cause. Every branch may be dropped and begun again; none goes
+    /// first, so that a flood of messages leaves time to acknowledge them.
     async fn wait(
         &mut self,
         poll: std::pin::Pin<&mut impl Future<Output = Result<Event, ConnectionError>>>,
@@ -241,7 +245,6 @@ impl<'a> Link<'a> {
         deadline: std::pin::Pin<&mut tokio::time::Sleep>,
     ) -> Cause {
         tokio::select! {
-            biased;
             event = poll => Cause::Event(event),
             signed = first_signed(&mut self.unacknowledged) => Cause::Signed(signed),
             () = deadline, if self.stopping => Cause::Deadline,
@@ -249,7 +252,7 @@ impl<'a> Link<'a> {
                 // The sender is gone: nobody waits for us.
                 Cause::Stop(within.ok().and_then(|within| *within).unwrap_or_default())
             }
-            () = pass_on(&self.door.incoming, &mut self.waiting) => Cause::Room,
+            () = room(&self.door.incoming, &self.waiting) => Cause::Room,
             Ok(()) = self.plans.changed(), if self.was_connected => Cause::Plans,
             // Lagged: whoever gave the order sees no result, and gives it again.
             Ok(command) = self.commands.recv(), if self.was_connected => Cause::Command(command),
@@ -284,6 +287,7 @@ impl<'a> Link<'a> {
                 // readings that way said that they may be lost.
                 if self.waiting.len() < WAITING_MAX || publish.qos != QoS::AtMostOnce {
                     self.waiting.push_back(Incoming { what, receipt });
+                    self.pass_on_now();
                 } else {
                     events::pack_rejected("no-room", "(sent with QoS 0)");
                 }
@@ -293,6 +297,17 @@ impl<'a> Link<'a> {
         };
         if publish.qos != QoS::AtMostOnce {
             self.unacknowledged.push_back(Unacknowledged { packet_id: publish.pkid, signed });
+        }
+    }
+
+    /// Puts on the queue what has room there at once.
+    fn pass_on_now(&mut self) {
+        while let Some(incoming) = self.waiting.pop_front() {
+            // Closed: the receipt is dropped and the link ends by that.
+            if let Err(TrySendError::Full(incoming)) = self.door.incoming.try_send(incoming) {
+                self.waiting.push_front(incoming);
+                return;
+            }
         }
     }
 
@@ -387,20 +402,13 @@ async fn first_signed(
     Ok(())
 }
 
-/// Puts what waits on the queue; never returns while nothing waits.
-async fn pass_on(queue: &tokio::sync::mpsc::Sender<Incoming>, waiting: &mut VecDeque<Incoming>) {
-    while !waiting.is_empty() {
-        match queue.reserve().await {
-            Ok(place) => {
-                if let Some(incoming) = waiting.pop_front() {
-                    place.send(incoming);
-                }
-            }
-            // The recorder is gone: the receipts are dropped and the link ends by that.
-            Err(_) => waiting.clear(),
-        }
+/// Returns when there is room on the queue for what waits.
+async fn room(queue: &mpsc::Sender<Incoming>, waiting: &VecDeque<Incoming>) {
+    if waiting.is_empty() {
+        std::future::pending::<()>().await;
     }
-    std::future::pending().await
+    // Closed is room too: `pass_on_now` finds out.
+    queue.reserve().await.ok();
 }
 
 fn parse(text: &str) -> Option<(&str, wire::Name, wire::Name, Channel)> {
@@ -437,5 +445,4 @@ fn mqtt_options(config: &BrokerConfig) -> MqttOptions {
 }
 
 #[cfg(test)]
-#[path = "broker_tests.rs"]
 mod tests;

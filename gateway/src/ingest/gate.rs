@@ -185,7 +185,7 @@ pub fn possible(quantity: Quantity) -> RangeInclusive<i64> {
         // A dead phase shows 0; grids run at 50 or 60.
         Quantity::Frequency => 0..=100,
         // Primary side of the largest voltage transformer in a user's hands: 110 kV.
-        Quantity::VoltageL1 | Quantity::VoltageL2 | Quantity::VoltageL3 => 0..=200 * THOUSAND,
+        Quantity::VoltageL1 | Quantity::VoltageL2 | Quantity::VoltageL3 => 0..=150 * THOUSAND,
         Quantity::CurrentL1 | Quantity::CurrentL2 | Quantity::CurrentL3 => {
             -100 * THOUSAND..=100 * THOUSAND
         }
@@ -213,5 +213,4 @@ pub fn possible(quantity: Quantity) -> RangeInclusive<i64> {
 }
 
 #[cfg(test)]
-#[path = "gate_tests.rs"]
 mod tests;

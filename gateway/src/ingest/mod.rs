@@ -14,7 +14,7 @@
 //! When the queue is full, the doors wait: they read no more than their windows allow,
 //! the nodes keep what they have, and nothing is lost.
 //!
-//! Not here: storing (`crate::record` signs the receipts), what readings mean.
+//! Not here: storing (the recorder signs the receipts), what readings mean.
 //!
 //! Reading order:
 //!
@@ -28,7 +28,7 @@ pub mod board;
 pub mod broker;
 pub mod door;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod gate;
 pub mod listen;
 
@@ -38,7 +38,7 @@ use crate::store::{Arrival, Unreadable};
 
 /// How many messages may wait between the doors and the recorder.
 ///
-/// Four commits' worth (`crate::record` takes 1,000 at a time), so that the recorder
+/// Four commits' worth (the recorder takes 1,000 at a time), so that the recorder
 /// never waits for a door. A waiting pack takes about 700 bytes: 3 MiB in all.
 pub const WAITING_MAX: usize = 4_096;
 

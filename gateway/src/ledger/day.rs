@@ -97,7 +97,7 @@ impl Ledger {
             let figured = self.figure(&site, meter, date, &own, now);
             has_tariff &= self.pricing(&site, meter).is_some() && figured.unpriced == 0;
             figure += figured;
-            together = add_up(together, own);
+            add_up(&mut together, own);
         }
         if together.is_empty() {
             together = history.starts().map(IntervalAmount::missing).collect();
@@ -328,9 +328,12 @@ fn tops(site: &Site, medium: Medium) -> impl Iterator<Item = &Meter> {
 }
 
 /// Adds a meter's intervals to those of others, which are of the same span.
-fn add_up(together: Vec<IntervalAmount>, other: Vec<IntervalAmount>) -> Vec<IntervalAmount> {
+fn add_up(together: &mut Vec<IntervalAmount>, other: Vec<IntervalAmount>) {
     if together.is_empty() {
-        return other;
+        *together = other;
+    } else {
+        for (sum, other) in together.iter_mut().zip(other) {
+            *sum = sum.with(&other);
+        }
     }
-    together.iter().zip(&other).map(|(sum, other)| sum.with(other)).collect()
 }

@@ -80,6 +80,12 @@ impl Store {
         &self.series
     }
 
+    /// Makes the disk seem full: the file may have so many pages and no more.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: i64) {
+        self.database.writer().pragma_update(None, "max_page_count", pages).expect("a pragma");
+    }
+
     /// Returns the conclusions and decisions.
     #[must_use]
     pub fn journal(&self) -> &Journal {

@@ -191,7 +191,11 @@ impl Hub {
                 Some((site, node, _)) if site == self.door.site => node,
                 _ => return Err(Refusal::NotAdmitted),
             },
-            None => Name::new(hello.client).map_err(|_| Refusal::Nameless)?,
+            // Our nodes call themselves `site/node`; anybody else's can be told to.
+            None => {
+                let name = hello.client.rsplit('/').next().unwrap_or_default();
+                Name::new(name).map_err(|_| Refusal::Nameless)?
+            }
         };
         let (client, user, password) = (hello.client, hello.user, hello.password);
         let claim = Claim { client, user, password, node };
@@ -261,6 +265,17 @@ impl Hub {
         }
     }
 
+    /// Ends sessions whose connection is closed and of which ntex-mqtt said nothing: it
+    /// fails between the handshake and the first packet if the client asks for packets
+    /// too small for a CONNACK.
+    fn end_closed(&self) {
+        let sessions: Vec<_> =
+            self.clients.borrow().values().filter_map(|it| it.session.borrow().clone()).collect();
+        for session in sessions.into_iter().filter(|session| session.is_closed()) {
+            session.end();
+        }
+    }
+
     /// Notes a retained message of a node; an empty one takes it back.
     pub(super) fn retain(&self, topic: &str, payload: &[u8]) {
         let mut retained = self.retained.borrow_mut();
@@ -297,8 +312,8 @@ impl Hub {
         }
     }
 
-    fn publish_changed(&self, plans: Plans) {
-        let before = self.plans.replace(Plans::clone(&plans));
+    fn publish_changed(&self, plans: &Plans) {
+        let before = self.plans.replace(Plans::clone(plans));
         for client in self.clients.borrow().values() {
             let Some(plan) = plans.get(&client.node) else { continue };
             let config = Topic::new(self.door.site, client.node, Channel::Config);
@@ -352,6 +367,7 @@ impl Refusal {
 impl Drop for Connected {
     fn drop(&mut self) {
         self.0.connections.set(self.0.connections.get() - 1);
+        self.0.end_closed();
         self.0.eased.notify_waiters();
     }
 }
@@ -378,11 +394,11 @@ pub(super) async fn follow_board(hub: Rc<Hub>) {
     let mut plans = hub.door.board.plans();
     let mut commands = hub.door.board.commands();
     // A plan may have come between the hub's beginning and ours.
-    hub.publish_changed(plans.borrow_and_update().clone());
+    hub.publish_changed(&plans.borrow_and_update().clone());
     loop {
         tokio::select! {
             changed = plans.changed() => match changed {
-                Ok(()) => hub.publish_changed(plans.borrow_and_update().clone()),
+                Ok(()) => hub.publish_changed(&plans.borrow_and_update().clone()),
                 Err(_) => return,
             },
             command = commands.recv() => match command {

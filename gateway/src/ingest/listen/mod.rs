@@ -85,7 +85,7 @@ pub struct Claim<'a> {
     /// The password, if one was given.
     pub password: Option<&'a [u8]>,
     /// The node for which the client asks to speak: the one its last will names, else the
-    /// one its client id spells.
+    /// one its client id spells, whole or after its last `/`.
     pub node: Name,
 }
 

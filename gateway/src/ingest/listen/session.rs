@@ -281,6 +281,10 @@ impl Session {
         }
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.io.is_closed()
+    }
+
     /// Closes the connection from our side.
     pub(super) fn close(&self, reason: DisconnectReasonCode) {
         match &self.sink {

@@ -63,7 +63,7 @@ pub(super) fn obey(session: &Session, message: ProtocolMessage) -> ProtocolMessa
                 match session.subscribe(subscription.topic()) {
                     Ok(()) => subscription.confirm(QoS::AtLeastOnce),
                     Err(FilterError::Foreign) => {
-                        subscription.fail(SubscribeAckReason::NotAuthorized)
+                        subscription.fail(SubscribeAckReason::NotAuthorized);
                     }
                     Err(FilterError::Malformed) => {
                         subscription.fail(SubscribeAckReason::TopicFilterInvalid);

@@ -1,5 +1,7 @@
 //! Against a real mosquitto, which comes from other hands than rumqttc.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "of rumqttc's packets a test wants one")]
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -37,7 +39,7 @@ impl Mosquitto {
         // Taken and given back: nobody else asks for this one in between, as a rule.
         let port =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let shipped = include_str!("../../mosquitto.conf");
+        let shipped = include_str!("../../../mosquitto.conf");
         // Ours for the test: the address, the folder, and that it stays who we are.
         let mine: String = shipped
             .lines()
