@@ -8,35 +8,26 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::answer::problem::{Mistake, Problem};
+use super::password::PASSWORD_LEN_MIN;
 use crate::store::StoreError;
+use crate::words::{self, Language};
 
-/// Language of a sentence for a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Language {
-    /// 简体中文; what everybody gets who does not ask for English.
-    Zh,
-    /// English.
-    En,
-}
-
-impl Language {
-    /// Returns the language that a client asks for.
-    ///
-    /// Of `zh` and `en`, the one that stands first in `Accept-Language`; browsers sort
-    /// that list, so the weights need not be read.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        for tag in wanted.unwrap_or_default().split(',') {
-            let tag = tag.trim().to_ascii_lowercase();
-            if tag.starts_with("zh") {
-                return Self::Zh;
-            }
-            if tag.starts_with("en") {
-                return Self::En;
-            }
+/// Returns the language that a client asks for; Chinese for who does not say.
+///
+/// Of `zh` and `en`, the one that stands first in `Accept-Language`; browsers sort that
+/// list, so the weights need not be read.
+pub(crate) fn language_of(headers: &HeaderMap) -> Language {
+    let wanted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    for tag in wanted.unwrap_or_default().split(',') {
+        let tag = tag.trim().to_ascii_lowercase();
+        if tag.starts_with("zh") {
+            return Language::Zh;
         }
-        Self::Zh
+        if tag.starts_with("en") {
+            return Language::En;
+        }
     }
+    Language::Zh
 }
 
 /// Why a request is not answered.
@@ -121,55 +112,25 @@ impl ApiError {
         }
     }
 
+    /// Returns the sentence for a person, from the catalogue's `problem.` words.
     fn message(&self, language: Language) -> String {
-        let (zh, en) = match self {
-            Self::Malformed { key } => {
-                return match language {
-                    Language::Zh => format!("“{key}”的内容无法识别。"),
-                    Language::En => format!("“{key}” cannot be understood."),
-                };
-            }
-            Self::TooManyAttempts { retry_s } => {
-                return match language {
-                    Language::Zh => format!("尝试次数过多，请在 {retry_s} 秒后再试。"),
-                    Language::En => format!("Too many attempts. Try again in {retry_s} s."),
-                };
-            }
-            Self::LoginNeeded => ("请先登录。", "Please log in first."),
-            Self::WrongPassword => ("用户名或密码不对。", "Wrong name or password."),
-            Self::Forbidden => ("您的角色不能进行此操作。", "Your role does not permit this."),
-            Self::ForeignPage => {
-                ("请求不是由本系统的页面发出的。", "This request did not come from our own page.")
-            }
-            Self::NotFound { .. } => ("没有找到。", "Nothing was found here."),
-            Self::SetupDone => {
-                ("首个用户已经设置，请登录。", "The first user exists already. Please log in.")
-            }
-            Self::PasswordTooShort => {
-                ("密码至少需要 10 个字符。", "A password needs at least 10 characters.")
-            }
-            Self::NoSiteBook => {
-                ("还没有台账，请先导入。", "There is no site book yet. Import one first.")
-            }
-            Self::SiteBookMistakes(_) => (
-                "台账有错误，未保存。请逐条修改。",
-                "The site book has mistakes and was not saved. Correct each of them.",
-            ),
-            Self::Busy => {
-                ("打开的页面过多，请稍后再试。", "Too many pages are open. Try again later.")
-            }
-            Self::DiskFull => (
-                "磁盘已满，未保存。请清理磁盘后再试。",
-                "The disk is full and nothing was saved. Make room, then try again.",
-            ),
-            Self::Internal(_) => {
-                ("系统内部出错，已记入日志。", "Something went wrong here. It has been logged.")
-            }
+        let (name, value) = match self {
+            Self::Malformed { key } => ("key", (*key).to_owned()),
+            Self::TooManyAttempts { retry_s } => ("retry_s", retry_s.to_string()),
+            Self::PasswordTooShort => ("length", PASSWORD_LEN_MIN.to_string()),
+            Self::LoginNeeded
+            | Self::WrongPassword
+            | Self::Forbidden
+            | Self::ForeignPage
+            | Self::NotFound { .. }
+            | Self::SetupDone
+            | Self::NoSiteBook
+            | Self::SiteBookMistakes(_)
+            | Self::Busy
+            | Self::DiskFull
+            | Self::Internal(_) => ("", String::new()),
         };
-        match language {
-            Language::Zh => zh.to_owned(),
-            Language::En => en.to_owned(),
-        }
+        words::text(language, &format!("problem.{}", self.code()), &[(name, value.as_str())])
     }
 }
 
@@ -193,7 +154,7 @@ pub(crate) async fn word_errors(
     request: axum::extract::Request,
     next: axum::middleware::Next,
 ) -> Response {
-    let language = Language::of(request.headers());
+    let language = language_of(request.headers());
     let path = request.uri().path().to_owned();
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<std::sync::Arc<ApiError>>() else {
@@ -219,4 +180,36 @@ pub(crate) async fn word_errors(
         worded.headers_mut().insert(header::RETRY_AFTER, (*retry_s).into());
     }
     worded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_words_in_both_languages() {
+        let all = [
+            ApiError::Malformed { key: "until" },
+            ApiError::LoginNeeded,
+            ApiError::WrongPassword,
+            ApiError::Forbidden,
+            ApiError::ForeignPage,
+            ApiError::NotFound { what: "meter" },
+            ApiError::SetupDone,
+            ApiError::PasswordTooShort,
+            ApiError::TooManyAttempts { retry_s: 30 },
+            ApiError::NoSiteBook,
+            ApiError::SiteBookMistakes(Vec::new()),
+            ApiError::Busy,
+            ApiError::DiskFull,
+            ApiError::Internal("a fault".into()),
+        ];
+
+        for error in all {
+            for language in [Language::Zh, Language::En] {
+                let message = error.message(language);
+                assert!(!message.contains("problem.") && !message.contains('{'), "{message}");
+            }
+        }
+    }
 }

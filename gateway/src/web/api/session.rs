@@ -11,9 +11,10 @@ use crate::web::WebState;
 use crate::web::answer::problem::Problem;
 use crate::web::answer::session::Credentials;
 use crate::web::auth::{Anyone, ClientAddress, SESSION_S, Token};
-use crate::web::error::{ApiError, Language};
+use crate::web::error::{ApiError, language_of};
 use crate::web::input::Body;
 use crate::web::password::{PasswordError, hash_password, is_password};
+use crate::words;
 
 /// Characters of the longest user name and password.
 const TEXT_LEN_MAX: usize = 200;
@@ -41,10 +42,7 @@ pub(crate) async fn set_up(
     if web.journal(|journal| journal.view(|view| view.has_users())).await? {
         return Err(ApiError::SetupDone);
     }
-    let language = match Language::of(&headers) {
-        Language::Zh => "zh-CN",
-        Language::En => "en",
-    };
+    let language = words::tag(language_of(&headers));
     let password_hash = hashed(&web, credentials.password).await?;
     let now = web.clock.now();
     let token = Token::random()?;

@@ -51,7 +51,12 @@ pub(crate) async fn put_site_book(
     let now = web.clock.now();
     web.ask(move |rooms| {
         site_book::parse(&text).map_err(|mistakes| {
-            ApiError::SiteBookMistakes(mistakes.into_iter().map(mistake).collect())
+            let told = mistakes.into_iter().map(|mistake| Mistake {
+                line: mistake.line,
+                key: mistake.key,
+                message: mistake.message,
+            });
+            ApiError::SiteBookMistakes(told.collect())
         })?;
         rooms.store.journal().commit(|tx| {
             let draft = SiteBookRow {
@@ -74,8 +79,4 @@ pub(crate) async fn put_site_book(
     })
     .await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-fn mistake(mistake: crate::document::Mistake) -> Mistake {
-    Mistake { line: mistake.line, key: mistake.key, message: mistake.message }
 }
