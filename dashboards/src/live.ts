@@ -9,12 +9,10 @@
 
 import { reactive, ref } from 'vue';
 import { livePath, type LiveReading, type LiveSnapshot, type Notice } from './api/client.ts';
+import { retryAfter } from './retry.ts';
 import { readStatus, session, takeNotices } from './session.ts';
 import { clockOf } from './time.ts';
 
-/** First wait before a new attempt, then doubled up to the last. */
-const RETRY_FIRST_MS = 1_000;
-const RETRY_LAST_MS = 30_000;
 /** So long without a connection before the numbers are called stale: a short blip on
  *  Wi-Fi should not make the page flicker. */
 const STALE_AFTER_MS = 8_000;
@@ -34,11 +32,6 @@ export const live = reactive<{
 
 /** Counts up when everything on the page should be fetched anew. */
 export const stirred = ref(0);
-
-/** Returns the wait before attempt `tries`, in milliseconds. */
-export function retryAfter(tries: number): number {
-  return Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.max(0, tries - 1));
-}
 
 let source: EventSource | null = null;
 let tries = 0;

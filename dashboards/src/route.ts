@@ -19,11 +19,20 @@ export function placeOf(path: string, search: string): Place {
   const place = (page: Page, id = ''): Place => ({ page, id, query });
   if (first === '') return place('today');
   if (first === 'meters' && second !== '' && rest.length === 0) {
-    return place('meter', decodeURIComponent(second));
+    const id = decoded(second);
+    return id === null ? place('unknown') : place('meter', id);
   }
   const pages: Page[] = ['patrol', 'meters', 'mails', 'more', 'login', 'setup'];
   const page = pages.find((known) => known === first);
   return page !== undefined && alone ? place(page) : place('unknown');
+}
+
+function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
 }
 
 /** Returns the path of a meter's page, on a given day if one is given. */
