@@ -45,14 +45,16 @@ export function ownPath(path: string | undefined): string {
   return path !== undefined && /^\/(?![/\\])/.test(path) ? path : '/';
 }
 
-export const route = reactive<{ place: Place; path: string }>({
+export const route = reactive<{ place: Place; path: string; hash: string }>({
   place: { page: 'today', id: '', query: {} },
   path: '/',
+  hash: '',
 });
 
 function read(): void {
   route.place = placeOf(location.pathname, location.search);
-  route.path = location.pathname + location.search;
+  route.path = location.pathname + location.search + location.hash;
+  route.hash = location.hash.slice(1);
 }
 
 /** Goes to a page of ours; `replace` leaves no step in the history (a filter, a day). */
@@ -73,12 +75,13 @@ function follow(event: MouseEvent): void {
   if (link.target !== '' || link.hasAttribute('download')) return;
   if (link.pathname.startsWith('/api/') || link.getAttribute('href')?.startsWith('#') === true) return;
   event.preventDefault();
-  go(link.pathname + link.search);
+  go(link.pathname + link.search + link.hash);
 }
 
 /** Starts to follow the address bar and the links. */
 export function startRouting(): void {
   read();
   addEventListener('popstate', read);
+  addEventListener('hashchange', read);
   document.addEventListener('click', follow);
 }
