@@ -5,6 +5,7 @@ import { escaped } from '../src/charts/escape.ts';
 import { brightest, byWallClock, cellsOf, heatOption } from '../src/charts/heat.ts';
 import { axisMarks, bandPath, linePath } from '../src/charts/line.ts';
 import type { Paint } from '../src/charts/paint.ts';
+import { tipAt } from '../src/charts/tip.ts';
 import { gapsOf, intervalsOver, spansOf } from '../src/charts/spans.ts';
 import { Campus } from './mock/campus.ts';
 
@@ -111,6 +112,15 @@ test('the heat map has a hatched ground and a column for each day', () => {
 
   assert.equal((option['grid'] as { backgroundColor: string }).backgroundColor, 'gap');
   assert.equal((option['xAxis'] as { data: string[] }).data.length, 364);
+});
+
+test('a tip stands above the finger and inside the chart', () => {
+  const size = { contentSize: [100, 50] as [number, number], viewSize: [300, 200] as [number, number] };
+  const at = (x: number, y: number): [number, number] => tipAt([x, y], null, null, null, size);
+
+  assert.deepEqual(at(150, 150), [100, 86]);
+  assert.deepEqual(at(5, 150), [0, 86]);
+  assert.deepEqual(at(295, 20), [200, 34]);
 });
 
 test('a name with an angle bracket stays text', () => {

@@ -7,6 +7,7 @@
 import type { EChartsCoreOption } from 'echarts/core';
 import type { MeterYear } from '../api/client.ts';
 import { onAxis, quantityOf } from '../quantity.ts';
+import { tipAt } from './tip.ts';
 import type { Paint } from './paint.ts';
 
 export const HOURS = 24;
@@ -105,7 +106,7 @@ export function heatOption(year: MeterYear, paint: Paint, words: HeatWords, stil
       borderColor: paint.line,
     },
     tooltip: {
-      confine: true,
+      position: tipAt,
       backgroundColor: paint.card,
       borderColor: paint.line,
       textStyle: { color: paint.text, fontSize: 0.8125 * paint.rem },
