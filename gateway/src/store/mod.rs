@@ -37,8 +37,11 @@ pub use error::StoreError;
 pub use journal::{Journal, JournalTx, JournalView};
 pub use series::{Arrival, Counts, Recorded, Series, Unreadable};
 
-/// The one file in the data directory.
+/// Everything but sealed months.
 const MAIN_FILE: &str = "main.db";
+
+/// One read-only file for each sealed month.
+const MONTHS_FOLDER: &str = "months";
 
 /// One data directory, open. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -67,7 +70,7 @@ impl Store {
         migrate::migrate(&mut database.writer(), &path, migrate::MIGRATIONS)?;
         let database = Arc::new(database);
         Ok(Self {
-            series: Series::open(Arc::clone(&database), buffer_bytes)?,
+            series: Series::open(Arc::clone(&database), dir.join(MONTHS_FOLDER), buffer_bytes)?,
             journal: Journal::new(Arc::clone(&database)),
             #[cfg(test)]
             database,

@@ -1,12 +1,15 @@
 //! From the files to memory: snapshots first, then what the intake log holds beyond them.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use rusqlite::{Transaction, params};
 
 use super::memory::Memory;
+use super::months::Months;
 use super::registry::Registry;
+use super::seal::load_sealed;
 use super::{Engine, Series};
 use crate::store::codec::crc32;
 use crate::store::database::Database;
@@ -15,16 +18,18 @@ use crate::store::error::{During, StoreError};
 const DURING: &str = "read the intake log";
 
 impl Series {
-    /// Opens the readings of a database; `buffer_bytes` is the bound of the buffers,
+    /// Opens the readings of a database and a folder of sealed months; `buffer_bytes` is the bound of the buffers,
     /// where it is not to be the usual one.
     pub(in crate::store) fn open(
         database: Arc<Database>,
+        months: PathBuf,
         buffer_bytes: Option<usize>,
     ) -> Result<Self, StoreError> {
         let memory = database.write(DURING, load)?;
         let memory = RwLock::new(memory);
         let next_slice = AtomicU32::new(0);
-        let engine = Engine { database, memory, next_slice, buffer_bytes };
+        let (months, upkeep) = (Months::new(months), Mutex::new(()));
+        let engine = Engine { database, memory, months, upkeep, next_slice, buffer_bytes };
         engine.relieve();
         Ok(Self { engine: Arc::new(engine) })
     }
@@ -35,6 +40,7 @@ fn load(tx: &Transaction<'_>) -> Result<Memory, StoreError> {
         (SELECT coalesce(max(seq), 0) FROM snapshot))";
     let seq = tx.query_row(newest, (), |row| row.get(0)).during(DURING)?;
     let mut memory = Memory::new(Registry::load(tx)?, seq);
+    memory.sealed = Arc::new(load_sealed(tx)?);
     load_snapshots(tx, &mut memory)?;
 
     let mut damaged = Vec::new();
