@@ -28,6 +28,7 @@ mod database;
 mod error;
 mod files;
 pub mod journal;
+mod lock;
 mod migrate;
 pub mod series;
 
@@ -39,6 +40,9 @@ pub use series::{Arrival, Counts, Recorded, Series, Unreadable};
 
 /// Everything but sealed months.
 const MAIN_FILE: &str = "main.db";
+
+/// Locked by the process that records; holds nothing.
+const LOCK_FILE: &str = "lock";
 
 /// One read-only file for each sealed month.
 const MONTHS_FOLDER: &str = "months";
@@ -55,9 +59,14 @@ pub struct Store {
 impl Store {
     /// Opens the store in a data directory; creates what is not there yet.
     ///
+    /// Beside a process that has it open already, as a command beside a running gateway:
+    /// the journal works as ever, and readings can be read, as they stand now, but not
+    /// recorded ([`Store::can_record`]).
+    ///
     /// # Errors
     ///
-    /// [`StoreError::Newer`] if a newer program wrote it, [`StoreError::DiskFull`],
+    /// [`StoreError::Newer`] if a newer program wrote it, [`StoreError::InUse`] if it
+    /// would have to be migrated under another process, [`StoreError::DiskFull`],
     /// [`StoreError::Corrupt`], or [`StoreError::Other`] with the cause.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         Self::open_with(dir, None)
@@ -65,16 +74,28 @@ impl Store {
 
     fn open_with(dir: &Path, buffer_bytes: Option<usize>) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).during("create the data directory")?;
+        let lock = lock::take(&dir.join(LOCK_FILE))?;
         let path = dir.join(MAIN_FILE);
         let database = Database::open(&path)?;
+        if lock.is_none() && migrate::is_due(&database.writer(), migrate::MIGRATIONS)? {
+            return Err(StoreError::InUse { during: "migrate the store" });
+        }
         migrate::migrate(&mut database.writer(), &path, migrate::MIGRATIONS)?;
         let database = Arc::new(database);
+        let months = dir.join(MONTHS_FOLDER);
         Ok(Self {
-            series: Series::open(Arc::clone(&database), dir.join(MONTHS_FOLDER), buffer_bytes)?,
+            series: Series::open(Arc::clone(&database), months, lock, buffer_bytes)?,
             journal: Journal::new(Arc::clone(&database)),
             #[cfg(test)]
             database,
         })
+    }
+
+    /// Returns whether this process may record readings: it was the first to open the
+    /// store. A gateway that may not must not start.
+    #[must_use]
+    pub fn can_record(&self) -> bool {
+        self.series.can_record()
     }
 
     /// Returns the readings.

@@ -53,6 +53,30 @@ fn a_full_disk_is_told_apart_and_nothing_is_half_written() {
     assert_eq!(count(&store), usize::try_from(stored + 1).unwrap());
 }
 
+#[test]
+fn beside_the_process_that_records_another_reads_and_decides() {
+    let dir = TempDir::new().unwrap();
+    let owner = Store::open(dir.path()).unwrap();
+    let sent: Vec<Arrival> = (0..500).map(|seq| arrival("m", seq)).collect();
+    owner.series().record(&sent[..100]).unwrap();
+
+    let beside = Store::open(dir.path()).unwrap();
+
+    assert_eq!((owner.can_record(), beside.can_record()), (true, false));
+    let error = beside.series().record(&sent[100..]).unwrap_err();
+    let expected = "cannot record readings: another process has the store open";
+    assert_eq!(error.to_string(), expected);
+    beside.journal().commit(|tx| tx.set_setting("by", "a command")).unwrap();
+    let setting = owner.journal().view(|view| view.setting("by")).unwrap();
+    assert_eq!(setting.as_deref(), Some("a command"));
+    owner.series().record(&sent[100..]).unwrap();
+    owner.series().maintain(START + 400 * 86_400).unwrap();
+    let packs = beside.series().packs(&name("m"), 0, i64::MAX).unwrap();
+    assert_eq!(packs[..100], sent[..100], "what it saw stays readable, also when it was sealed");
+    drop(owner);
+    assert!(Store::open(dir.path()).unwrap().can_record());
+}
+
 fn steps(sql: &[&'static str]) -> Vec<Migration> {
     (1..).zip(sql).map(|(number, &sql)| Migration { number, sql }).collect()
 }

@@ -18,6 +18,7 @@
 //! packs are in `row`, numbers for names in `registry`, and `stored` finds a day for
 //! those who write.
 
+use std::fs::File;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -111,6 +112,8 @@ struct Engine {
     database: Arc<Database>,
     memory: RwLock<Memory>,
     months: Months,
+    /// Held as long as this process records; without it, it only reads.
+    lock: Option<File>,
     /// Held by whoever seals months or copies them: one at a time.
     upkeep: Mutex<()>,
     /// Which slice is flushed next.
@@ -125,17 +128,27 @@ impl Engine {
         self.memory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refuses what only the process that records may do.
+    fn must_record(&self, during: &'static str) -> Result<(), StoreError> {
+        if self.lock.is_some() { Ok(()) } else { Err(StoreError::InUse { during }) }
+    }
+
     fn memory_mut(&self) -> RwLockWriteGuard<'_, Memory> {
         self.memory.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Series {
+    pub(super) fn can_record(&self) -> bool {
+        self.engine.lock.is_some()
+    }
+
     /// Stores a batch in one transaction; it is on the disk when this returns.
     ///
     /// # Errors
     ///
     /// [`StoreError::DiskFull`] and others; nothing of the batch is stored then.
+    /// [`StoreError::InUse`] beside another process.
     pub fn record(&self, batch: &[Arrival]) -> Result<Recorded, StoreError> {
         self.engine.record(batch, &[])
     }
@@ -243,6 +256,7 @@ impl Series {
     /// [`StoreError::DiskFull`] and others; everything recorded stays readable, and the
     /// next call tries again.
     pub fn maintain(&self, now: i64) -> Result<(), StoreError> {
+        self.engine.must_record("tend the store")?;
         self.engine.flush_days_before(now)?;
         self.engine.seal_due(now)
     }
@@ -254,6 +268,7 @@ impl Series {
     ///
     /// [`StoreError::Other`] with the cause; what has gone by then stays away.
     pub fn forget_before(&self, instant: i64) -> Result<u32, StoreError> {
+        self.engine.must_record("give up a month")?;
         self.engine.forget_before(instant)
     }
 

@@ -16,6 +16,7 @@ use super::months::{Months, Sealed, months_of};
 use super::registry::{Column, Registry, column_of};
 use super::rollup::{DayRollup, StoredDay};
 use super::row::{Again, Head, Rows, order_of_heads};
+use super::seal::load_sealed;
 use super::stored::{damaged_block, day_and_meter, decode_rollup, id_of, push_buffer};
 use super::{Arrival, Engine};
 use crate::store::error::{During, StoreError};
@@ -81,6 +82,12 @@ impl Engine {
             let Some(number) = memory.registry.meter(meter) else { return Ok(T::default()) };
             let Some(state) = memory.meter(number) else { return Ok(T::default()) };
             pin(tx)?;
+            let sealed = if self.lock.is_some() {
+                Arc::clone(&memory.sealed)
+            } else {
+                // Another process may have sealed since this one looked into memory.
+                Arc::new(load_sealed(tx)?)
+            };
             let buffers = state.buffers.iter().map(|buffer| (buffer.day, buffer.rows.clone()));
             let look = Look {
                 tx,
@@ -92,7 +99,7 @@ impl Engine {
                 measured: state.measured,
                 buffers: buffers.collect(),
                 months: &self.months,
-                sealed: Arc::clone(&memory.sealed),
+                sealed,
             };
             drop(memory);
             run(&look)

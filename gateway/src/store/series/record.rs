@@ -43,6 +43,7 @@ impl Engine {
         arrivals: &[Arrival],
         unreadable: &[Unreadable],
     ) -> Result<Recorded, StoreError> {
+        self.must_record(DURING)?;
         let recorded = self.database.write_then(
             DURING,
             |tx| {
