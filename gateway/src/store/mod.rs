@@ -23,6 +23,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+mod backup;
 mod codec;
 mod database;
 mod error;
@@ -32,6 +33,7 @@ mod lock;
 mod migrate;
 pub mod series;
 
+pub use backup::Backup;
 use database::Database;
 use error::During;
 pub use error::StoreError;
@@ -52,7 +54,6 @@ const MONTHS_FOLDER: &str = "months";
 pub struct Store {
     series: Series,
     journal: Journal,
-    #[cfg(test)]
     database: Arc<Database>,
 }
 
@@ -86,9 +87,41 @@ impl Store {
         Ok(Self {
             series: Series::open(Arc::clone(&database), months, lock, buffer_bytes)?,
             journal: Journal::new(Arc::clone(&database)),
-            #[cfg(test)]
             database,
         })
+    }
+
+    /// Copies the whole store into a folder that does not exist yet, while it is in use,
+    /// and checks the copy.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InUse`] beside the process that records: months could be sealed
+    /// meanwhile. [`StoreError::DiskFull`] and others; a copy begun is no backup yet.
+    pub fn backup(&self, to: &Path) -> Result<Backup, StoreError> {
+        if !self.can_record() {
+            return Err(StoreError::InUse { during: "back the store up" });
+        }
+        backup::backup(&self.database, &self.series, to)
+    }
+
+    /// Reads every file of a backup and compares it with what was backed up.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] with the first file that differs.
+    pub fn check_backup(from: &Path) -> Result<Backup, StoreError> {
+        backup::check(from)
+    }
+
+    /// Puts a backup into a data directory that holds no store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if the backup is not whole; [`StoreError::Other`] if
+    /// there is a store already, or with the cause.
+    pub fn restore(from: &Path, dir: &Path) -> Result<Backup, StoreError> {
+        backup::restore(from, dir)
     }
 
     /// Returns whether this process may record readings: it was the first to open the

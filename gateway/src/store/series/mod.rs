@@ -19,8 +19,9 @@
 //! those who write.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wire::message::Pack;
 use wire::{Name, Quantity};
@@ -139,6 +140,17 @@ impl Engine {
 }
 
 impl Series {
+    /// Keeps months from being sealed or given up, as long as what is returned lives.
+    pub(super) fn upkeep(&self) -> MutexGuard<'_, ()> {
+        self.engine.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the files of the sealed months.
+    pub(super) fn month_files(&self) -> Vec<PathBuf> {
+        let sealed = Arc::clone(&self.engine.memory().sealed);
+        sealed.keys().map(|month| self.engine.months.path(*month)).collect()
+    }
+
     pub(super) fn can_record(&self) -> bool {
         self.engine.lock.is_some()
     }
