@@ -45,7 +45,7 @@ fn a_silent_meter_is_told_while_the_others_go_on_and_ends_with_its_next_reading(
             }
             Ok((heard == 7).then_some(()))
         })?;
-        let mail = mailbox.wait("no readings")?;
+        let mail = mailbox.wait("silent since")?;
         assert!(mail.subject.contains("Sockets"), "{}", mail.subject);
 
         field.tell(&json!({ "set": "silent", "meter": DEAD, "on": false }))?;

@@ -139,7 +139,8 @@ fn feed(address: &str) -> Result<()> {
 fn the_api_has_what_the_counters_say(month: &Json) -> Result<()> {
     for fed in &METERS {
         let row = row_of(&month["meters"], fed.meter)?;
-        let last = (FIRST..=END).step_by(QUARTER_S).rfind(|&at| fed.is_read(at)).unwrap_or(END);
+        let last =
+            (FIRST..=END).step_by(QUARTER_S).filter(|&at| fed.is_read(at)).last().unwrap_or(END);
         let share = |key: &str| row[key].as_i64().unwrap_or(-1);
         assert_eq!(row["amount"], fed.shown(last) - fed.shown(FIRST), "{}: {row}", fed.meter);
         assert_eq!(0 < share("estimated_milli"), fed.meter == ESTIMATED, "{row}");
@@ -279,7 +280,7 @@ impl Sheet {
 
     fn date(&self, row: usize, column: usize) -> Result<String> {
         let cell = self.0.get((row, column)).context("a cell")?;
-        let serial = cell.as_f64().context("a date")?;
+        let serial = cell.get_datetime().context("a date")?.as_f64();
         // Day 25569 of a spreadsheet is 1970-01-01.
         let days = format!("{serial:.0}").parse::<i64>()? - 25_569;
         Ok(jiff::Timestamp::from_second(days * 86_400)?.strftime("%Y-%m-%d").to_string())

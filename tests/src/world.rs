@@ -108,7 +108,7 @@ impl Drop for World {
 pub fn story(name: &str, tell: impl FnOnce(&mut World) -> Result<()>) {
     let mut world = World::new(name).expect("a temporary folder");
     if let Err(error) = tell(&mut world) {
-        panic!("{error:?}");
+        panic!("{error:#}");
     }
 }
 
