@@ -8,6 +8,7 @@ import zh from '../locales/zh-CN.json';
 import type { Place, Text } from './api/client.ts';
 import type { Language } from './quantity.ts';
 import { settings } from './settings.ts';
+import { clockOf, dateOf, dateText, daysBetween } from './time.ts';
 
 export type Key = keyof typeof zh;
 export type Params = Record<string, string | number>;
@@ -53,6 +54,21 @@ export function nameOf(name: Text): string {
 
 /** Returns the name of a place. */
 export const placeName = (place: Place): string => nameOf(place.name);
+
+/** Returns the time alone when it is on `today`, else with its day in the fewest words. */
+export function whenText(at: string, today: string): string {
+  const time = clockOf(at);
+  const days = today === '' ? 0 : daysBetween(today, dateOf(at));
+  if (days === 0) return time;
+  if (days === -1) return t('page.time.yesterday', { time });
+  if (days === 1) return t('page.time.tomorrow', { time });
+  return `${dateText(dateOf(at), settings.language)} ${time}`;
+}
+
+/** Returns a floor as people say it: the site book may hold "2" or "2F" or "夹层". */
+export function floorName(floor: string): string {
+  return /^-?\d+$/.test(floor) ? t('page.floor', { floor }) : floor;
+}
 
 /** Returns how long, in the two largest units that matter. */
 export function durationText(seconds: number): string {

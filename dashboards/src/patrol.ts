@@ -57,7 +57,10 @@ export function roundOf(areas: readonly PatrolArea[], done: boolean): Round {
   const count = (wanted: Errand): number => errands.filter((errand) => errand === wanted).length;
   const go = count('go');
   const look = count('look');
-  const marked = areas.some((area) => area.findings.some((finding) => finding.state === 'open' && finding.mark !== null));
-  const stands = go > 0 ? 'go' : look > 0 ? 'look' : done ? 'done' : marked ? 'waiting' : 'early';
+  // 已关 is a word until the meter agrees; only then is it all off.
+  const waiting = areas.some((area) =>
+    area.findings.some((finding) => finding.state === 'open' && finding.mark?.kind === 'switched_off'),
+  );
+  const stands = go > 0 ? 'go' : look > 0 ? 'look' : waiting ? 'waiting' : done ? 'done' : 'early';
   return { go, look, none: count('none'), stands };
 }

@@ -81,11 +81,6 @@ export function monthsBack(from: string, count: number): string[] {
   );
 }
 
-/** Returns the time alone when it is on `today`, else with its day. */
-export function whenText(at: string, today: string, language: Language): string {
-  return dateOf(at) === today ? clockOf(at) : `${dateText(dateOf(at), language)} ${clockOf(at)}`;
-}
-
 /** Returns `at` moved by minutes, in the same offset. */
 export function addMinutes(at: string, minutes: number): string {
   const offset = /([+-]\d\d:\d\d|Z)$/.exec(at)?.[1] ?? 'Z';

@@ -59,7 +59,15 @@ test('the round is done only when nothing is left and the gateway agrees', () =>
   const left = new Campus('left_on').patrol();
   const off = new Campus('all_off').patrol();
 
+  const marked = (kind: 'switched_off' | 'overtime'): typeof left.areas =>
+    left.areas.map((area) => ({
+      ...area,
+      findings: area.findings.map((finding) => ({ ...finding, mark: { kind, by: '', at: '', until: null, note: null } })),
+    }));
+
   assert.equal(roundOf(left.areas, true).stands, 'go');
+  assert.equal(roundOf(marked('switched_off'), true).stands, 'waiting');
+  assert.equal(roundOf(marked('overtime'), true).stands, 'done');
   assert.equal(roundOf(off.areas, true).stands, 'done');
   assert.equal(roundOf(off.areas, false).stands, 'early');
   assert.equal(roundOf(new Campus('no_data').patrol().areas, false).stands, 'look');

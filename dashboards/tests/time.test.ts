@@ -8,19 +8,12 @@ import {
   halfHourAfter,
   intervalStarts,
   monthsBack,
-  whenText,
   written,
 } from '../src/time.ts';
 
 test('the site tells the time, not this machine', () => {
   assert.equal(clockOf('2026-11-23T19:42:05+08:00'), '19:42');
   assert.equal(clockOf('2026-11-23T19:42:05-05:00'), '19:42');
-});
-
-test('a time of another day says which day', () => {
-  assert.equal(whenText('2026-11-23T19:42:00+08:00', '2026-11-23', 'zh-CN'), '19:42');
-  assert.equal(whenText('2026-11-21T09:05:00+08:00', '2026-11-23', 'zh-CN'), '11月21日 周六 09:05');
-  assert.equal(whenText('2026-11-21T09:05:00+08:00', '2026-11-23', 'en'), 'Sat 21 Nov 09:05');
 });
 
 test('a date carries its year when asked', () => {

@@ -87,6 +87,9 @@ export function dayOption(
       type: 'value',
       name: unitOf(rate),
       nameTextStyle: { ...label, align: 'right', padding: [0, 6, 0, 0] },
+      // At the left edge, not at the zero of the hidden axis.
+      axisLine: { show: false, onZero: false },
+      axisTick: { show: false },
       axisLabel: label,
       splitNumber: 4,
       splitLine: { lineStyle: { color: paint.grid } },
