@@ -58,6 +58,11 @@ const HALF_DAY_S: i64 = 43_200;
 /// How far past its noon a round of history looks, s: over a long weekend.
 const PAST_S: i64 = 5 * 86_400;
 
+/// How long after the doors opened silence means nothing yet, s of the clock, and of the
+/// machine where the clock runs fast: nodes come back one after the other, with back-off.
+const SETTLE_S: i64 = 300;
+const SETTLE_MACHINE_S: i64 = 20;
+
 /// How often the round is walked, s of the clock.
 const ROUND_S: i64 = 60;
 
@@ -82,6 +87,8 @@ pub struct Watch {
     live: Live,
     base_url: String,
     limits: LightsLimits,
+    /// Before this instant silence is ours, not the meters'.
+    settled: i64,
 }
 
 impl Watch {
@@ -103,6 +110,7 @@ impl Watch {
             live: live.clone(),
             base_url: base_url.to_owned(),
             limits: LightsLimits::default(),
+            settled: clock.now() + SETTLE_S.max(SETTLE_MACHINE_S * i64::from(clock.speed())),
         }
     }
 
@@ -149,8 +157,10 @@ impl Watch {
         let Some(today) = self.ledger.today(now) else { return Ok(()) };
         let exceptions = self.ledger.exceptions(Span { from: now - PERMITS_S, to: now })?;
         for meter in &site.meters {
-            let silent = self.silent(meter, now)?;
-            self.put(&site, meter, FindingKind::SilentMeter, silent, &exceptions, now)?;
+            if self.settled <= now {
+                let silent = self.silent(meter, now)?;
+                self.put(&site, meter, FindingKind::SilentMeter, silent, &exceptions, now)?;
+            }
             if meter.load.has_lights() {
                 let lights = self.lights(&site, meter, &exceptions, today, now)?;
                 self.put(&site, meter, FindingKind::LightsLeftOn, lights, &exceptions, now)?;
