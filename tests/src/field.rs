@@ -39,14 +39,25 @@ impl Field {
 
     /// Tells the simulator something and returns its answer.
     pub fn tell(&self, order: &Value) -> Result<Value> {
-        let mut stream = TcpStream::connect(&self.control)?;
-        writeln!(stream, "{order}")?;
-        let mut answer = String::new();
-        BufReader::new(stream).read_line(&mut answer)?;
-        let answer: Value =
-            serde_json::from_str(&answer).with_context(|| format!("answer `{answer}`"))?;
-        anyhow::ensure!(answer["ok"] == true, "simulator refused {order}: {answer}");
-        Ok(answer)
+        let mut answers = self.tell_all(std::slice::from_ref(order))?;
+        answers.pop().context("an answer")
+    }
+
+    /// Tells the simulator several things, one after the other, and returns its answers.
+    pub fn tell_all(&self, orders: &[Value]) -> Result<Vec<Value>> {
+        let mut to = TcpStream::connect(&self.control)?;
+        to.set_nodelay(true)?;
+        let mut from = BufReader::new(to.try_clone()?);
+        let answered = orders.iter().map(|order| {
+            to.write_all(format!("{order}\n").as_bytes())?;
+            let mut answer = String::new();
+            from.read_line(&mut answer)?;
+            let answer: Value =
+                serde_json::from_str(&answer).with_context(|| format!("answer `{answer}`"))?;
+            anyhow::ensure!(answer["ok"] == true, "simulator refused {order}: {answer}");
+            Ok(answer)
+        });
+        answered.collect()
     }
 
     /// Starts the node of the office's bus.
