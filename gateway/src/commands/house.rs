@@ -1,5 +1,6 @@
 //! `run` and `demo`: the whole house in one process.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,10 @@ pub(super) fn log_to_terminal() {
 
 fn log(format: LogFormat) {
     let filter = EnvFilter::new("info,ntex=warn,ntex_mqtt=warn");
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
