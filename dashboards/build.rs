@@ -69,8 +69,8 @@ fn build() -> Result<(), Box<dyn Error>> {
 fn run_vite(web: &Path) -> Result<(), Box<dyn Error>> {
     node_is_there()?;
     // Two cargo builds at once (an editor's and ours) would write the same node_modules.
-    let lock = File::create(std::env::temp_dir().join("gengfu-pages.lock"))?;
-    lock.lock()?;
+    let one_at_a_time = File::open("package-lock.json")?;
+    one_at_a_time.lock()?;
     if modules_are_old() {
         run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]))?;
     }

@@ -22,9 +22,14 @@ export function fill(text: string, params: Params): string {
   });
 }
 
-/** Returns the text of a key. */
+/**
+ * Returns the text of a key.
+ *
+ * A code that only a newer gateway knows comes out as it is: better than a white page.
+ */
 export function t(key: Key, params: Params = {}): string {
-  return fill(CATALOGUES[settings.language][key], params);
+  const text: string | undefined = CATALOGUES[settings.language][key];
+  return fill(text ?? key, params);
 }
 
 type Counted<K> = K extends `${infer Stem}.one` ? Stem : never;

@@ -4,26 +4,26 @@
 // counts up whenever a page should fetch anew.
 //
 // A hidden tab holds no connection: browsers allow about six to one host, and a seventh
-// tab would wait for ever. Where events never come (a proxy that buffers them), the pages
-// are fetched every half minute instead.
+// tab would wait for ever. Where events never come (a proxy that buffers them, or all places
+// taken), the pages fetch instead, and are no worse than half a minute behind.
 
-import { reactive, ref } from 'vue';
+import { reactive, ref, watch } from 'vue';
 import { livePath, type LiveReading, type LiveSnapshot, type Notice } from './api/client.ts';
-import { readStatus, session, takeNotices } from './session.ts';
+import { retryAfter } from './retry.ts';
+import { mayRead, readStatus, session, takeNotices } from './session.ts';
 import { clockOf } from './time.ts';
 
-/** First wait before a new attempt, then doubled up to the last. */
-const RETRY_FIRST_MS = 1_000;
-const RETRY_LAST_MS = 30_000;
 /** So long without a connection before the numbers are called stale: a short blip on
  *  Wi-Fi should not make the page flicker. */
 const STALE_AFTER_MS = 8_000;
 const POLL_MS = 30_000;
+/** A demo's hour is a minute; half a minute would be an evening missed. */
+const POLL_FAST_MS = 5_000;
 /** Findings come in bunches at the close of an interval; one fetch serves them all. */
 const BUNCH_MS = 400;
 
 export const live = reactive<{
-  state: 'connecting' | 'connected' | 'lost';
+  state: 'connecting' | 'connected' | 'polling' | 'lost';
   stale: boolean;
   latest: Record<string, LiveReading>;
   /** Wall clock "19:28" of the newest thing heard. */
@@ -32,13 +32,13 @@ export const live = reactive<{
   newVersion: boolean;
 }>({ state: 'connecting', stale: false, latest: {}, heard: '', heard_at: null, newVersion: false });
 
+/** Returns the newest reading heard of a meter; without a stream what was fetched is newer. */
+export function heardOf(meter: string): LiveReading | null {
+  return live.state === 'connected' ? (live.latest[meter] ?? null) : null;
+}
+
 /** Counts up when everything on the page should be fetched anew. */
 export const stirred = ref(0);
-
-/** Returns the wait before attempt `tries`, in milliseconds. */
-export function retryAfter(tries: number): number {
-  return Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.max(0, tries - 1));
-}
 
 let source: EventSource | null = null;
 let tries = 0;
@@ -67,15 +67,36 @@ function lost(): void {
   source?.close();
   source = null;
   if (document.hidden) return;
-  live.state = 'lost';
+  if (live.state !== 'polling') live.state = 'lost';
   tries += 1;
   clearTimeout(retryTimer);
   retryTimer = window.setTimeout(connect, retryAfter(tries));
-  if (staleTimer === 0) {
-    staleTimer = window.setTimeout(() => {
-      live.stale = true;
-    }, STALE_AFTER_MS);
+  if (staleTimer === 0) staleTimer = window.setTimeout(() => void poll(), STALE_AFTER_MS);
+}
+
+/** Fetches without being told to; without a stream this is what says whether numbers are stale. */
+async function poll(): Promise<void> {
+  await readStatus();
+  if (session.problem !== null) {
+    // A stream may look alive long after its other end is gone.
+    if (source !== null) lost();
+    live.state = 'lost';
+    live.stale = true;
+    return;
   }
+  stir();
+  live.stale = false;
+  if (live.state !== 'connected') live.state = 'polling';
+}
+
+function hangUp(): void {
+  source?.close();
+  source = null;
+  clearTimeout(retryTimer);
+  clearTimeout(staleTimer);
+  staleTimer = 0;
+  live.state = 'connecting';
+  live.stale = false;
 }
 
 function found(): void {
@@ -100,7 +121,7 @@ function on<T>(stream: EventSource, name: string, take: (data: T) => void): void
 
 function connect(): void {
   clearTimeout(retryTimer);
-  if (source !== null || document.hidden) return;
+  if (source !== null || document.hidden || !mayRead.value) return;
   const stream = new EventSource(livePath);
   source = stream;
   on<LiveSnapshot>(stream, 'snapshot', (snapshot) => {
@@ -123,14 +144,21 @@ function connect(): void {
 
 function turn(): void {
   if (document.hidden) {
-    source?.close();
-    source = null;
-    clearTimeout(retryTimer);
+    hangUp();
     return;
   }
   void readStatus();
   stir();
   connect();
+}
+
+/** Also while connected: totals grow without any event, and the site's clock drifts. */
+async function pollForEver(): Promise<void> {
+  for (;;) {
+    const fast = session.status === null || session.status.speed > 1;
+    await new Promise((wake) => setTimeout(wake, fast ? POLL_FAST_MS : POLL_MS));
+    if (!document.hidden) await poll();
+  }
 }
 
 /** Starts to listen, for as long as the page is open. */
@@ -143,11 +171,6 @@ export function startLive(): void {
   setInterval(() => {
     session.tick += 1;
   }, 1_000);
-  // Also while connected: totals grow without any event, and the site's clock drifts.
-  setInterval(() => {
-    if (document.hidden) return;
-    void readStatus();
-    stir();
-  }, POLL_MS);
-  connect();
+  watch(mayRead, (may) => (may ? connect() : hangUp()), { immediate: true });
+  void pollForEver();
 }

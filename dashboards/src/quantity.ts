@@ -102,7 +102,8 @@ function number(value: number, decimals: number, style: Style, currency?: string
 }
 
 function join(shownNumber: string, unit: string): string {
-  return unit === '' ? shownNumber : `${shownNumber} ${unit}`;
+  // Never broken between the two: a "kW" at the start of a line belongs to nothing.
+  return unit === '' ? shownNumber : `${shownNumber}\u00a0${unit}`;
 }
 
 function money(value: number | null, style: Style): { number: string; unit: string } {
@@ -178,6 +179,11 @@ export function demand(amount: number | null, interval_s: number): number | null
 /** Returns the number a chart draws for a value: the same scale that its axis is written in. */
 export function onAxis(value: number | null, quantity: 'power' | 'flow' | 'energy' | 'volume'): number | null {
   return value === null ? null : value / SCALES[quantity].divisor;
+}
+
+/** Returns the value (the API's scale) that a chart's axis calls `plotted`. */
+export function offAxis(plotted: number, quantity: 'power' | 'flow' | 'energy' | 'volume'): number {
+  return plotted * SCALES[quantity].divisor;
 }
 
 /** Returns the unit an axis or a column is headed with. */

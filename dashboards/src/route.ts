@@ -19,11 +19,20 @@ export function placeOf(path: string, search: string): Place {
   const place = (page: Page, id = ''): Place => ({ page, id, query });
   if (first === '') return place('today');
   if (first === 'meters' && second !== '' && rest.length === 0) {
-    return place('meter', decodeURIComponent(second));
+    const id = decoded(second);
+    return id === null ? place('unknown') : place('meter', id);
   }
   const pages: Page[] = ['patrol', 'meters', 'mails', 'more', 'login', 'setup'];
   const page = pages.find((known) => known === first);
   return page !== undefined && alone ? place(page) : place('unknown');
+}
+
+function decoded(part: string): string | null {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return null;
+  }
 }
 
 /** Returns the path of a meter's page, on a given day if one is given. */
@@ -36,14 +45,16 @@ export function ownPath(path: string | undefined): string {
   return path !== undefined && /^\/(?![/\\])/.test(path) ? path : '/';
 }
 
-export const route = reactive<{ place: Place; path: string }>({
+export const route = reactive<{ place: Place; path: string; hash: string }>({
   place: { page: 'today', id: '', query: {} },
   path: '/',
+  hash: '',
 });
 
 function read(): void {
   route.place = placeOf(location.pathname, location.search);
-  route.path = location.pathname + location.search;
+  route.path = location.pathname + location.search + location.hash;
+  route.hash = location.hash.slice(1);
 }
 
 /** Goes to a page of ours; `replace` leaves no step in the history (a filter, a day). */
@@ -64,12 +75,13 @@ function follow(event: MouseEvent): void {
   if (link.target !== '' || link.hasAttribute('download')) return;
   if (link.pathname.startsWith('/api/') || link.getAttribute('href')?.startsWith('#') === true) return;
   event.preventDefault();
-  go(link.pathname + link.search);
+  go(link.pathname + link.search + link.hash);
 }
 
 /** Starts to follow the address bar and the links. */
 export function startRouting(): void {
   read();
   addEventListener('popstate', read);
+  addEventListener('hashchange', read);
   document.addEventListener('click', follow);
 }

@@ -58,6 +58,11 @@ export function age_s(at: string | null): number | null {
   return Math.max(0, siteNow_ms.value / 1000 - secondsOf(at));
 }
 
+/** Whether this reader may see numbers; before the log-in there is nothing to listen to. */
+export const mayRead = computed<boolean>(
+  () => session.status !== null && !session.status.setup_needed && (session.status.open_reading || session.status.user !== null),
+);
+
 /** Whether this reader may say 已关, 加班 or 误报. */
 export const mayMark = computed<boolean>(() => {
   const role = session.status?.user?.role;

@@ -1,1 +1,9 @@
+//! Stories that a customer would tell, each told from outside.
 
+mod broker_restarts;
+mod lights_left_on;
+mod meter_goes_silent;
+mod month_in_a_sheet;
+mod own_listener;
+mod power_cut;
+mod screenshots;

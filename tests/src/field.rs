@@ -45,7 +45,7 @@ impl Field {
         BufReader::new(stream).read_line(&mut answer)?;
         let answer: Value =
             serde_json::from_str(&answer).with_context(|| format!("answer `{answer}`"))?;
-        anyhow::ensure!(answer.get("error").is_none(), "simulator refused {order}: {answer}");
+        anyhow::ensure!(answer["ok"] == true, "simulator refused {order}: {answer}");
         Ok(answer)
     }
 

@@ -4,10 +4,16 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::world::{Process, World, wait_for};
+use crate::world::{Process, World, repository, wait_for};
 
 /// The password of the stories' first user.
 pub const PASSWORD: &str = "walks the streets at dusk";
+
+/// The configuration file of a story.
+pub const CONFIG: &str = "gengfu.toml";
+
+/// How people are said to reach the pages; stands in the links of mails.
+pub const BASE_URL: &str = "http://gengfu.example";
 
 /// A running `gengfu run`.
 pub struct Gateway {
@@ -21,15 +27,45 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts the service on a configuration file and waits until it serves.
-    pub fn start(world: &World, config: &str) -> Result<Self> {
+    /// Writes `gengfu.toml` with these sections beside the pages' own, and takes in the site
+    /// book of the demo campus.
+    pub fn configure(world: &World, sections: &str) -> Result<()> {
+        let text = format!(
+            "data_dir = \"data\"\n\n[web]\nlisten = \"127.0.0.1:0\"\n\
+             base_url = \"{BASE_URL}\"\n\n{sections}"
+        );
+        world.file(CONFIG, &text)?;
+        let book = repository().join("gateway/src/demo/site.toml");
+        let book = book.to_str().context("a path that is text")?;
+        world.carry_out(&["import", "--config", CONFIG, book]).map(drop)
+    }
+
+    /// Starts the service as configured and waits until it serves.
+    pub fn start(world: &World) -> Result<Self> {
+        let config = CONFIG;
         let mut process = world.gengfu("gateway", &["run", "--config", config])?;
         let url = process.line("pages ")?;
         let has_listener =
             std::fs::read_to_string(world.folder().join(config))?.contains("[mqtt.listen]");
         let mqtt = if has_listener { Some(process.line("mqtt ")?) } else { None };
-        let agent = Agent::config_builder().http_status_as_error(false).build().new_agent();
-        Ok(Self { process, url, mqtt, agent })
+        Ok(Self { process, url, mqtt, agent: agent() })
+    }
+
+    /// Takes a process that serves the pages at an address, such as a demo, for one.
+    #[must_use]
+    pub fn of(process: Process, url: &str) -> Self {
+        let url = url.trim_end_matches('/').to_owned();
+        Self { process, url, mqtt: None, agent: agent() }
+    }
+
+    /// Returns where its own MQTT listener is.
+    pub fn listener(&self) -> Result<&str> {
+        self.mqtt.as_deref().context("a gateway with `[mqtt.listen]`")
+    }
+
+    /// Returns the time there, Unix seconds.
+    pub fn now(&self) -> Result<i64> {
+        instant(&self.get("/api/v1/status")?["now_at"])
     }
 
     /// Sets the first user and stays logged in as them.
@@ -88,4 +124,14 @@ impl Gateway {
         let value = line.and_then(|line| line.rsplit(' ').next());
         value.map_or(Ok(0), |value| value.parse().context("a counter"))
     }
+}
+
+/// Reads a time of the API as Unix seconds.
+pub fn instant(at: &Value) -> Result<i64> {
+    let text = at.as_str().with_context(|| format!("a time, not {at}"))?;
+    Ok(text.parse::<jiff::Timestamp>()?.as_second())
+}
+
+fn agent() -> Agent {
+    Agent::config_builder().http_status_as_error(false).build().new_agent()
 }

@@ -7,6 +7,7 @@
 //! - [`world`]: the folder, the clock that all processes share, processes and their logs;
 //! - [`gateway`]: the service and its HTTP API;
 //! - [`field`]: simulated meters and the nodes that read them;
+//! - [`publisher`]: a node of the story's own, which knows what was acknowledged;
 //! - [`broker`], [`mailbox`], [`browser`]: mosquitto, aiosmtpd, Chromium.
 
 pub mod broker;
@@ -14,4 +15,5 @@ pub mod browser;
 pub mod field;
 pub mod gateway;
 pub mod mailbox;
+pub mod publisher;
 pub mod world;

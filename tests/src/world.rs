@@ -63,6 +63,20 @@ impl World {
         self.start(name, command)
     }
 
+    /// Runs `gengfu` to its end, which must be a good one; returns what it printed.
+    pub fn carry_out(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(binary()?);
+        command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
+        if let Some(clock) = &self.clock {
+            command.arg("--clock").arg(clock);
+        }
+        let output = command.output()?;
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        let complained = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "gengfu {arguments:?}: {complained}");
+        Ok(printed)
+    }
+
     /// Starts any program; its output goes to `<name>.log`.
     pub fn start(&self, name: &str, mut command: Command) -> Result<Process> {
         let path = self.folder.join(format!("{name}.log"));
@@ -109,10 +123,15 @@ pub struct Process {
 impl Process {
     /// Waits for a line of this run's output that begins with `start`; returns what follows.
     pub fn line(&mut self, start: &str) -> Result<String> {
+        self.line_within(start, PATIENCE)
+    }
+
+    /// Waits for such a line that may take longer than others.
+    pub fn line_within(&mut self, start: &str, patience: Duration) -> Result<String> {
         let what = format!("a line `{start}…` from `{}`", self.name);
         let log = self.log.clone();
         let begun = usize::try_from(self.begun)?;
-        wait_for(&what, || {
+        wait_within(&what, patience, || {
             let text = fs::read(&log)?;
             let text = String::from_utf8_lossy(text.get(begun..).unwrap_or_default()).into_owned();
             let found = text.lines().find_map(|line| line.strip_prefix(start));
@@ -163,14 +182,23 @@ impl Drop for Process {
 }
 
 /// Waits until `state` returns a value. Looks ten times a second, for [`PATIENCE`].
-pub fn wait_for<T>(what: &str, mut state: impl FnMut() -> Result<Option<T>>) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+pub fn wait_for<T>(what: &str, state: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+    wait_within(what, PATIENCE, state)
+}
+
+/// Waits as [`wait_for`] does, for what is known to take longer.
+pub fn wait_within<T>(
+    what: &str,
+    patience: Duration,
+    mut state: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = state().with_context(|| format!("while waiting for {what}"))? {
             return Ok(value);
         }
         if deadline < Instant::now() {
-            bail!("{what} did not come within {} s", PATIENCE.as_secs());
+            bail!("{what} did not come within {} s", patience.as_secs());
         }
         std::thread::park_timeout(Duration::from_millis(100));
     }

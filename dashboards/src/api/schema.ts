@@ -271,7 +271,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns the site book. */
+        /** Returns the site book. Needs an engineer: it names people and their addresses. */
         get: operations["get_site_book"];
         /** Checks a site book whole and stores it as a new version. Needs an engineer. */
         put: operations["put_site_book"];
@@ -420,7 +420,10 @@ export interface components {
             kind: string;
             /** @description Its identifier. */
             id: string;
-            /** @description Which version, or since when it holds. */
+            /**
+             * @description Which version: a number, since when it holds and its source, or the notice; empty
+             *     where there is none.
+             */
             version: string;
         };
         /** @description Amount, cost and shares that every row has. */
@@ -432,9 +435,14 @@ export interface components {
             amount: number;
             /**
              * Format: int64
-             * @description What it cost, 1/10000 yuan; null without a tariff.
+             * @description What it cost, 1/10000 yuan, `unpriced` left out.
              */
-            cost_e4: number | null;
+            cost_e4: number;
+            /**
+             * Format: int64
+             * @description The part of `amount` that no tariff covers.
+             */
+            unpriced: number;
             /**
              * Format: int64
              * @description Share of the span that was measured, in thousandths.
@@ -657,8 +665,8 @@ export interface components {
             subject: string;
             /** @description The plain text. */
             text: string;
-            /** @description The same as HTML. */
-            html: string;
+            /** @description The same as HTML, if there is such a form. */
+            html: string | null;
             /**
              * Format: date-time
              * @description When it was written.
@@ -813,6 +821,11 @@ export interface components {
             load: components["schemas"]["Load"];
             /** @description Identifier of the area that it serves. */
             area_id: string;
+            /**
+             * @description Whether it is part of its medium's days and total: no meter of the same medium lies
+             *     upstream of it.
+             */
+            counts_in_total: boolean;
             /** @description Unit of `amount`. */
             unit: components["schemas"]["Unit"];
         };
@@ -840,7 +853,7 @@ export interface components {
             state: components["schemas"]["MeterState"];
             /**
              * Format: date-time
-             * @description Instant of its newest reading.
+             * @description When it last told a value.
              */
             last_at: string | null;
             /**
@@ -888,9 +901,9 @@ export interface components {
         };
         /** @description One mistake in a site book. */
         Mistake: {
-            /** @description Line, counted from 1, where it is known. */
-            line: number | null;
-            /** @description The key it concerns, as in `meters[3].area`. */
+            /** @description Line, counted from 1. */
+            line: number;
+            /** @description The key it concerns, as in `meter[3].area`; empty where it is the line itself. */
             key: string;
             /** @description What is wrong with it. */
             message: string;
@@ -911,21 +924,35 @@ export interface components {
             days: components["schemas"]["DayMonth"][];
             /** @description One row per medium; counts meters without a parent. */
             totals: components["schemas"]["MediumMonth"][];
-            /** @description Waste of the findings of this month. */
-            waste: components["schemas"]["MonthWaste"];
+            /** @description One row per kind of finding and medium. */
+            waste: components["schemas"]["MonthWaste"][];
         };
-        /** @description Waste of the findings of a month. */
+        /** @description What the findings of one kind wasted, of those that opened in a month. */
         MonthWaste: {
-            /** @description Findings that were open in the month. */
+            /** @description What was found. */
+            kind: components["schemas"]["FindingKind"];
+            /** @description What was wasted. */
+            medium: components["schemas"]["Medium"];
+            /** @description Unit of `amount`. */
+            unit: components["schemas"]["Unit"];
+            /**
+             * Format: int32
+             * @description How many findings opened.
+             */
             findings: number;
             /**
-             * Format: int64
-             * @description Electricity, mWh.
+             * Format: int32
+             * @description How many of them are still open.
              */
-            energy_mwh: number;
+            open: number;
             /**
              * Format: int64
-             * @description What it cost, 1/10000 yuan.
+             * @description Wasted, thousandths of `unit`.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description What it cost, 1/10000 yuan; findings without a tariff left out.
              */
             cost_e4: number;
         };
@@ -1409,6 +1436,15 @@ export interface operations {
             };
             /** @description Refused, and why */
             "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };

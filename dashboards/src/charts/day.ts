@@ -6,6 +6,7 @@
 import type { EChartsCoreOption } from 'echarts/core';
 import type { MeterDay } from '../api/client.ts';
 import { demand, onAxis, rateOf, unitOf } from '../quantity.ts';
+import { tipAt } from './tip.ts';
 import type { Paint, Pattern } from './paint.ts';
 import { gapsOf, spansOf, type Span } from './spans.ts';
 
@@ -57,7 +58,7 @@ export function dayOption(
     grid: { left: 4, right: 8, top: 2 * paint.rem, bottom: 4, containLabel: true },
     tooltip: {
       trigger: 'axis',
-      confine: true,
+      position: tipAt,
       axisPointer: { type: 'shadow', shadowStyle: { color: paint.hours } },
       backgroundColor: paint.card,
       borderColor: paint.line,

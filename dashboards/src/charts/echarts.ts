@@ -1,6 +1,6 @@
 // The chart library: only the parts we draw with, in one chunk that loads after the page.
 
-import { BarChart, HeatmapChart, LineChart } from 'echarts/charts';
+import { BarChart, CustomChart, LineChart } from 'echarts/charts';
 import {
   GridComponent,
   MarkAreaComponent,
@@ -14,7 +14,7 @@ use([
   BarChart,
   CanvasRenderer,
   GridComponent,
-  HeatmapChart,
+  CustomChart,
   LineChart,
   MarkAreaComponent,
   TooltipComponent,

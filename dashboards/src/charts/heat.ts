@@ -6,7 +6,8 @@
 
 import type { EChartsCoreOption } from 'echarts/core';
 import type { MeterYear } from '../api/client.ts';
-import { onAxis, quantityOf, unitOf } from '../quantity.ts';
+import { onAxis, quantityOf } from '../quantity.ts';
+import { tipAt } from './tip.ts';
 import type { Paint } from './paint.ts';
 
 export const HOURS = 24;
@@ -51,8 +52,37 @@ export interface HeatWords {
   month: (date: string) => string;
   /** What the tooltip says of one hour; already escaped. */
   hour: (day: number, hour: number) => string;
-  less: string;
-  more: string;
+}
+
+/** The part of ECharts' drawing interface that a cell needs. */
+interface Pen {
+  value: (dimension: number) => number;
+  coord: (at: [number, number]) => [number, number];
+  size: (of: [number, number]) => [number, number];
+  visual: (name: 'color') => string;
+}
+
+/**
+ * Returns one cell, its edges on whole pixels.
+ *
+ * A year is 364 columns on some 1,000 pixels. The library's own heat map puts edges between
+ * pixels, and the ground shines through every seam as a comb of fine lines.
+ */
+function cell(_: unknown, pen: Pen): unknown {
+  const [x, y] = pen.coord([pen.value(0), pen.value(1)]);
+  const [width, height] = pen.size([1, 1]);
+  const left = Math.round(x - width / 2);
+  const top = Math.round(y - height / 2);
+  return {
+    type: 'rect',
+    shape: {
+      x: left,
+      y: top,
+      width: Math.round(x + width / 2) - left,
+      height: Math.round(y + height / 2) - top,
+    },
+    style: { fill: pen.visual('color') },
+  };
 }
 
 /** Returns what to draw. */
@@ -70,13 +100,13 @@ export function heatOption(year: MeterYear, paint: Paint, words: HeatWords, stil
       left: 2.5 * paint.rem,
       right: 8,
       top: 6,
-      bottom: 4.25 * paint.rem,
+      bottom: 1.75 * paint.rem,
       show: true,
       backgroundColor: paint.gap,
       borderColor: paint.line,
     },
     tooltip: {
-      confine: true,
+      position: tipAt,
       backgroundColor: paint.card,
       borderColor: paint.line,
       textStyle: { color: paint.text, fontSize: 0.8125 * paint.rem },
@@ -113,17 +143,10 @@ export function heatOption(year: MeterYear, paint: Paint, words: HeatWords, stil
       type: 'continuous',
       min: 0,
       max: brightest(cells) || 1,
-      calculable: false,
-      orient: 'horizontal',
-      left: 2.5 * paint.rem,
-      bottom: 0,
-      itemWidth: 0.75 * paint.rem,
-      itemHeight: 9 * paint.rem,
-      precision: 2,
-      text: [`${words.more} ${unitOf(quantityOf(year.unit))}`, words.less],
-      textStyle: label,
+      // The page draws the scale beside its legend: a chart that scrolls would hide it.
+      show: false,
       inRange: { color: paint.heat },
     },
-    series: [{ type: 'heatmap', data: cells, progressive: 0, emphasis: { itemStyle: { borderColor: paint.text, borderWidth: 1 } } }],
+    series: [{ type: 'custom', data: cells, progressive: 0, renderItem: cell }],
   };
 }

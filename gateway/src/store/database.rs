@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::{During, StoreError};
+use super::files;
 
 /// Pages of 4 KiB in the log before it is copied into the file. Measured: fewer, and
 /// the copying shows in every commit.
@@ -87,6 +88,14 @@ impl Database {
             idle.push(reader);
         }
         out
+    }
+
+    /// Copies the file as of now into a new one, without what was removed. Nobody waits.
+    pub(super) fn copy_to(&self, to: &Path) -> Result<(), StoreError> {
+        const DURING: &str = "copy the main file";
+        let reader = open_reader(&self.path)?;
+        reader.execute("VACUUM INTO ?1", [files::text_of(to)?]).during(DURING)?;
+        std::fs::File::open(to).during(DURING)?.sync_all().during(DURING)
     }
 
     /// Returns the writing connection, for what cannot run inside a transaction.

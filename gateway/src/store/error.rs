@@ -1,7 +1,5 @@
 //! What can go wrong in the store, told apart by what a caller would do differently.
 
-use std::path::PathBuf;
-
 use rusqlite::ErrorCode;
 
 /// Why the store could not do what was asked.
@@ -25,11 +23,11 @@ pub enum StoreError {
         /// Which file, row or block, and what about it.
         what: String,
     },
-    /// Another process writes to this folder; two would overwrite each other.
-    #[error("cannot open the store in `{dir}`: another process has it open")]
+    /// Another process records into this store; two would undo each other's work.
+    #[error("cannot {during}: another process has the store open")]
     InUse {
-        /// The data directory.
-        dir: PathBuf,
+        /// What was attempted.
+        during: &'static str,
     },
     /// The folder was written by a newer program. Going back is not possible.
     #[error("cannot open the store: it has schema {found}, this program knows up to {known}")]

@@ -62,6 +62,12 @@ pub(super) fn migrate(
     Ok(())
 }
 
+/// Returns whether the file has seen fewer steps than there are.
+pub(super) fn is_due(connection: &Connection, steps: &[Migration]) -> Result<bool, StoreError> {
+    let found = schema_version(connection)?;
+    Ok(steps.iter().any(|step| found < step.number))
+}
+
 /// Returns the number of the newest step that the file has seen.
 pub(super) fn schema_version(connection: &Connection) -> Result<i64, StoreError> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0)).during(DURING)

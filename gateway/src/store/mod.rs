@@ -23,38 +23,51 @@
 use std::path::Path;
 use std::sync::Arc;
 
+mod backup;
 mod codec;
 mod database;
 mod error;
 mod files;
 pub mod journal;
+mod lock;
 mod migrate;
 pub mod series;
 
+pub use backup::Backup;
 use database::Database;
 use error::During;
 pub use error::StoreError;
 pub use journal::{Journal, JournalTx, JournalView};
 pub use series::{Arrival, Counts, Recorded, Series, Unreadable};
 
-/// The one file in the data directory.
+/// Everything but sealed months.
 const MAIN_FILE: &str = "main.db";
+
+/// Locked by the process that records; holds nothing.
+const LOCK_FILE: &str = "lock";
+
+/// One read-only file for each sealed month.
+const MONTHS_FOLDER: &str = "months";
 
 /// One data directory, open. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     series: Series,
     journal: Journal,
-    #[cfg(test)]
     database: Arc<Database>,
 }
 
 impl Store {
     /// Opens the store in a data directory; creates what is not there yet.
     ///
+    /// Beside a process that has it open already, as a command beside a running gateway:
+    /// the journal works as ever, and readings can be read, as they stand now, but not
+    /// recorded ([`Store::can_record`]).
+    ///
     /// # Errors
     ///
-    /// [`StoreError::Newer`] if a newer program wrote it, [`StoreError::DiskFull`],
+    /// [`StoreError::Newer`] if a newer program wrote it, [`StoreError::InUse`] if it
+    /// would have to be migrated under another process, [`StoreError::DiskFull`],
     /// [`StoreError::Corrupt`], or [`StoreError::Other`] with the cause.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
         Self::open_with(dir, None)
@@ -62,16 +75,60 @@ impl Store {
 
     fn open_with(dir: &Path, buffer_bytes: Option<usize>) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).during("create the data directory")?;
+        let lock = lock::take(&dir.join(LOCK_FILE))?;
         let path = dir.join(MAIN_FILE);
         let database = Database::open(&path)?;
+        if lock.is_none() && migrate::is_due(&database.writer(), migrate::MIGRATIONS)? {
+            return Err(StoreError::InUse { during: "migrate the store" });
+        }
         migrate::migrate(&mut database.writer(), &path, migrate::MIGRATIONS)?;
         let database = Arc::new(database);
+        let months = dir.join(MONTHS_FOLDER);
         Ok(Self {
-            series: Series::open(Arc::clone(&database), buffer_bytes)?,
+            series: Series::open(Arc::clone(&database), months, lock, buffer_bytes)?,
             journal: Journal::new(Arc::clone(&database)),
-            #[cfg(test)]
             database,
         })
+    }
+
+    /// Copies the whole store into a folder that does not exist yet, while it is in use,
+    /// and checks the copy.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::InUse`] beside the process that records: months could be sealed
+    /// meanwhile. [`StoreError::DiskFull`] and others; a copy begun is no backup yet.
+    pub fn backup(&self, to: &Path) -> Result<Backup, StoreError> {
+        if !self.can_record() {
+            return Err(StoreError::InUse { during: "back the store up" });
+        }
+        backup::backup(&self.database, &self.series, to)
+    }
+
+    /// Reads every file of a backup and compares it with what was backed up.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] with the first file that differs.
+    pub fn check_backup(from: &Path) -> Result<Backup, StoreError> {
+        backup::check(from)
+    }
+
+    /// Puts a backup into a data directory that holds no store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if the backup is not whole; [`StoreError::Other`] if
+    /// there is a store already, or with the cause.
+    pub fn restore(from: &Path, dir: &Path) -> Result<Backup, StoreError> {
+        backup::restore(from, dir)
+    }
+
+    /// Returns whether this process may record readings: it was the first to open the
+    /// store. A gateway that may not must not start.
+    #[must_use]
+    pub fn can_record(&self) -> bool {
+        self.series.can_record()
     }
 
     /// Returns the readings.

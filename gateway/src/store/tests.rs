@@ -19,7 +19,8 @@ fn arrival(meter: &str, seq: u32) -> Arrival {
         quantity: Quantity::ActiveEnergyImport,
         value: Value::Measured(i64::from(seq) * 1_000),
     };
-    let instant = START + i64::from(seq) * 60;
+    // Four a day: twenty batches of a test go through several months.
+    let instant = START + i64::from(seq) * 6 * 3_600;
     let readings = List::from_slice(&[reading]).unwrap();
     let pack = Pack { meter: name(meter), instant, boot: 1, seq, clock: Clock::Synced, readings };
     Arrival { node: name("node-office"), received: instant, pack }
@@ -50,6 +51,93 @@ fn a_full_disk_is_told_apart_and_nothing_is_half_written() {
     limit(100_000);
     store.series().record(&[arrival("m", stored)]).unwrap();
     assert_eq!(count(&store), usize::try_from(stored + 1).unwrap());
+}
+
+#[test]
+fn beside_the_process_that_records_another_reads_and_decides() {
+    let dir = TempDir::new().unwrap();
+    let owner = Store::open(dir.path()).unwrap();
+    let sent: Vec<Arrival> = (0..500).map(|seq| arrival("m", seq)).collect();
+    owner.series().record(&sent[..100]).unwrap();
+
+    let beside = Store::open(dir.path()).unwrap();
+
+    assert_eq!((owner.can_record(), beside.can_record()), (true, false));
+    let error = beside.series().record(&sent[100..]).unwrap_err();
+    let expected = "cannot record readings: another process has the store open";
+    assert_eq!(error.to_string(), expected);
+    beside.journal().commit(|tx| tx.set_setting("by", "a command")).unwrap();
+    let setting = owner.journal().view(|view| view.setting("by")).unwrap();
+    assert_eq!(setting.as_deref(), Some("a command"));
+    owner.series().record(&sent[100..]).unwrap();
+    owner.series().maintain(START + 400 * 86_400).unwrap();
+    let packs = beside.series().packs(&name("m"), 0, i64::MAX).unwrap();
+    assert_eq!(packs[..100], sent[..100], "what it saw stays readable, also when it was sealed");
+    drop(owner);
+    assert!(Store::open(dir.path()).unwrap().can_record());
+}
+
+/// A store with sealed months, blocks and buffers, and what it holds.
+fn furnished(dir: &Path) -> (Store, Vec<Arrival>) {
+    let store = Store::open(dir).unwrap();
+    let sent: Vec<Arrival> = (0..400).map(|seq| arrival("m", seq)).collect();
+    store.series().record(&sent[..380]).unwrap();
+    store.series().maintain(sent[379].received + 86_400).unwrap();
+    store.series().record(&sent[380..]).unwrap();
+    store.journal().commit(|tx| tx.set_setting("site", "school")).unwrap();
+    (store, sent)
+}
+
+#[test]
+fn a_backup_taken_while_the_store_is_in_use_comes_back_whole() {
+    let dir = TempDir::new().unwrap();
+    let (store, sent) = furnished(&dir.path().join("data"));
+    let (copy, other) = (dir.path().join("copy"), dir.path().join("other"));
+
+    let backup = store.backup(&copy).unwrap();
+    store.series().record(&[arrival("m", 900)]).unwrap();
+
+    // Main file, October, November, December of 2025.
+    assert_eq!((backup.files, Store::check_backup(&copy).unwrap()), (4, backup));
+    assert_eq!(Store::restore(&copy, &other).unwrap(), backup);
+    let restored = Store::open(&other).unwrap();
+    assert!(restored.series().packs(&name("m"), 0, i64::MAX).unwrap() == sent);
+    let setting = restored.journal().view(|view| view.setting("site")).unwrap();
+    assert_eq!(setting.as_deref(), Some("school"));
+    let error = Store::restore(&copy, &other).unwrap_err();
+    assert!(matches!(error, StoreError::Other { .. }), "a store is never overwritten: {error:?}");
+    assert!(store.backup(&copy).is_err(), "nor is a backup");
+}
+
+#[test]
+fn a_backup_that_was_changed_is_not_put_back() {
+    let dir = TempDir::new().unwrap();
+    let (store, _) = furnished(&dir.path().join("data"));
+    let (copy, other) = (dir.path().join("copy"), dir.path().join("other"));
+    store.backup(&copy).unwrap();
+    let month = copy.join("months").join("2025-11.db");
+    let mut bytes = std::fs::read(&month).unwrap();
+    bytes[20_000] ^= 1;
+    std::fs::File::create(&month).unwrap().write_all(&bytes).unwrap();
+
+    let error = Store::restore(&copy, &other).unwrap_err();
+
+    let expected = "cannot check a backup: the store is damaged: \
+                    `months/2025-11.db` is not the file that was backed up";
+    assert_eq!(error.to_string(), expected);
+    assert!(!other.join("main.db").exists());
+}
+
+#[test]
+fn a_list_that_leads_out_of_the_backup_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let list = "gengfu backup 1\n00000000 0 main.db\n00000000 0 months/../../passwd\n";
+    let mut file = std::fs::File::create(dir.path().join("backup.txt")).unwrap();
+    file.write_all(list.as_bytes()).unwrap();
+
+    let error = Store::check_backup(dir.path()).unwrap_err();
+
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
 }
 
 fn steps(sql: &[&'static str]) -> Vec<Migration> {
@@ -142,6 +230,10 @@ fn record_and_acknowledge(dir: &Path, rounds: u32) {
             .collect();
         store.series().record(&batch).unwrap();
         store.journal().commit(|tx| tx.set_setting("rounds", &round.to_string())).unwrap();
+        if round % 5 == 4 {
+            // Flushes every day so far and seals the months that are over by then.
+            store.series().maintain(batch[batch.len() - 1].received + 5 * 86_400).unwrap();
+        }
         writeln!(std::io::stdout(), "acknowledged {round}").unwrap();
     }
 }
@@ -201,4 +293,5 @@ fn twenty_power_cuts_lose_nothing_acknowledged() {
         check_whole_batches(&store, acknowledged);
     }
     assert!(20 <= acknowledged);
+    assert!(dir.path().join("months").read_dir().unwrap().next().is_some(), "it sealed");
 }

@@ -172,7 +172,11 @@ fn every_module_says_what_it_is_and_has_one_subject() {
     let mut faults = Vec::new();
     for folder in ["gateway", "firmware", "tests"] {
         for (path, text) in files(folder, &[".rs"]) {
-            if !text.starts_with("//!") && !path.ends_with("tests.rs") {
+            // Tests beside a module are told by the names of their functions.
+            if path.ends_with("tests.rs") || path.contains("/src/") && path.contains("/tests/") {
+                continue;
+            }
+            if !text.starts_with("//!") {
                 faults.push(format!("{path}: begins without a header that says what it is"));
             }
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or(&text);

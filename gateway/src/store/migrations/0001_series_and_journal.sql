@@ -12,8 +12,23 @@ CREATE TABLE intake (
     packs BLOB NOT NULL
 ) STRICT;
 
--- The packs of one meter on one UTC day. id = day << 32 | meter: a flush appends.
-CREATE TABLE block (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+-- The packs of one meter on one UTC day, and up to which row of the intake log.
+-- id = day << 32 | meter: a flush appends.
+CREATE TABLE block (
+    id   INTEGER PRIMARY KEY,
+    seq  INTEGER NOT NULL,
+    data BLOB NOT NULL
+) STRICT;
+
+-- Months that lie in files of their own. month = year * 12 + month - 1. Blocks of the
+-- month up to row `upto` of the intake log are in the file; later ones lie over it.
+CREATE TABLE month (
+    month      INTEGER PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    upto       INTEGER NOT NULL,
+    sealed     INTEGER NOT NULL,
+    packs      INTEGER NOT NULL
+) STRICT;
 
 -- Sums of the same days; kept when the block is given up.
 CREATE TABLE rollup (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;

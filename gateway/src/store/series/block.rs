@@ -35,10 +35,15 @@ const MEASURED: u8 = 0;
 /// No block of ours comes near; more is damage, and would ask for that much memory.
 const ROWS_MAX: usize = 1 << 24;
 
-/// Returns the block of rows that are united and in order.
-pub(super) fn encode(rows: &Rows, registry: &Registry, effort: Effort) -> Vec<u8> {
-    let heads = &rows.heads;
-    let mut body = Vec::with_capacity(64 + rows.values.len() * 2);
+/// Returns the block of rows that are united and in order; their values stand where the
+/// heads say.
+pub(super) fn encode(
+    heads: &[Head],
+    values: &[Value],
+    registry: &Registry,
+    effort: Effort,
+) -> Vec<u8> {
+    let mut body = Vec::with_capacity(64 + heads.len() * 16);
     put_varint(&mut body, heads.len() as u64);
     let section = |body: &mut Vec<u8>, number: fn(&Head) -> i64| {
         let numbers: Vec<i64> = heads.iter().map(number).collect();
@@ -59,7 +64,7 @@ pub(super) fn encode(rows: &Rows, registry: &Registry, effort: Effort) -> Vec<u8
     put_varint(&mut body, places.columns.len() as u64);
     for &column in &places.columns {
         let before = columns.len();
-        put_column(&mut columns, rows, &places, column, effort);
+        put_column(&mut columns, (heads, values), &places, column, effort);
         put_varint(&mut body, column.into());
         put_varint(&mut body, (columns.len() - before) as u64);
     }
@@ -72,12 +77,18 @@ pub(super) fn encode(rows: &Rows, registry: &Registry, effort: Effort) -> Vec<u8
     block
 }
 
-fn put_column(out: &mut Vec<u8>, rows: &Rows, places: &Places, column: Column, effort: Effort) {
-    let mut states = Vec::with_capacity(rows.heads.len());
-    let mut measured = Vec::with_capacity(rows.heads.len());
-    for head in &rows.heads {
+fn put_column(
+    out: &mut Vec<u8>,
+    (heads, values): (&[Head], &[Value]),
+    places: &Places,
+    column: Column,
+    effort: Effort,
+) {
+    let mut states = Vec::with_capacity(heads.len());
+    let mut measured = Vec::with_capacity(heads.len());
+    for head in heads {
         let Some(place) = places.place(head.layout, column) else { continue };
-        match rows.values.get(head.at + place) {
+        match values.get(head.at + place) {
             Some(&Value::Measured(value)) => {
                 states.push(MEASURED);
                 measured.push(value);
@@ -160,6 +171,11 @@ impl<'a> Block<'a> {
             columns.push((column, cursor.take(len)?));
         }
         cursor.is_at_end().then_some(Self { rows, sections, columns })
+    }
+
+    /// Returns how many rows the block has.
+    pub(super) fn len(&self) -> usize {
+        self.rows
     }
 
     /// Returns the heads, in order of precedence; their values begin where they would in

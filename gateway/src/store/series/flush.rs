@@ -8,16 +8,15 @@
 
 use std::sync::atomic::Ordering;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::Engine;
-use super::block::{Block, encode};
+use super::block::encode;
 use super::ints::Effort;
-use super::memory::{Day, Memory, day_of, meters_of, start_of};
-use super::registry::Registry;
+use super::memory::{Buffer, Day, Memory, day_of, meters_of};
 use super::rollup::{StoredDay, add_again};
-use super::row::{Rows, take_row};
-use crate::store::codec::{Cursor, crc32};
+use super::stored::{Stored, id_of, readable_rollup};
+use crate::store::codec::crc32;
 use crate::store::error::{During, StoreError};
 
 const DURING: &str = "write day blocks";
@@ -57,10 +56,14 @@ impl Engine {
 
     /// Flushes every slice that has packs of days that are over.
     pub(super) fn flush_days_before(&self, now: i64) -> Result<(), StoreError> {
-        let today = day_of(now.saturating_sub(DAY_GRACE_S));
+        self.flush_days(Day::MIN, day_of(now.saturating_sub(DAY_GRACE_S)).saturating_sub(1))
+    }
+
+    /// Flushes every slice that has packs of days `first..=last`.
+    pub(super) fn flush_days(&self, first: Day, last: Day) -> Result<(), StoreError> {
         let slices = self.memory().slice_count();
         for slice in 0..slices {
-            let due = self.memory().has_buffers(slice, today);
+            let due = self.memory().has_buffers(slice, first, last);
             if due {
                 self.flush_slice(slice)?;
             }
@@ -74,9 +77,11 @@ impl Engine {
             DURING,
             |tx| {
                 let memory = self.memory();
+                let registry = &memory.registry;
+                let stored = Stored { tx, memory: &memory, registry, months: &self.months };
                 for (meter, state) in memory.meters(meters_of(slice)) {
                     for buffer in &state.buffers {
-                        flush_day(tx, &memory, meter, buffer.day)?;
+                        flush_day(&stored, meter, buffer)?;
                     }
                 }
                 write_snapshot(tx, &memory, slice)?;
@@ -90,87 +95,42 @@ impl Engine {
     }
 }
 
-fn flush_day(
-    tx: &Transaction<'_>,
-    memory: &Memory,
-    meter: u32,
-    day: Day,
-) -> Result<(), StoreError> {
-    let registry = &memory.registry;
-    let mut rows = match day_rows(tx, memory, registry, meter, day) {
+fn flush_day(stored: &Stored<'_>, meter: u32, buffer: &Buffer) -> Result<(), StoreError> {
+    let day = buffer.day;
+    let Stored { tx, registry, .. } = stored;
+    let mut rows = match stored.unsealed(meter, day) {
         Err(StoreError::Corrupt { .. }) => {
             // What arrives must not wait for a repair. The damaged block stays as it
             // is, out of the way, for whoever restores it.
-            set_block_aside(tx, id_of(day, meter))?;
-            day_rows(tx, memory, registry, meter, day)?
+            stored.set_block_aside(id_of(day, meter))?;
+            stored.unsealed(meter, day)?
         }
         rows => rows?,
     };
-    let mut again = rows.unite(registry);
     let id = id_of(day, meter);
+    let mut whole = rows.clone();
+    // A sealed month that cannot be read keeps the sums it had.
+    let is_whole = stored.push_sealed(meter, day, &mut whole).is_ok();
+    let mut again = whole.unite(registry);
+    rows.unite(registry);
+    tx.prepare_cached(
+        "INSERT INTO block (id, seq, data) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE
+         SET seq = max(seq, excluded.seq), data = excluded.data",
+    )
+    .during(DURING)?
+    .execute(params![id, buffer.seq, encode(&rows.heads, &rows.values, registry, Effort::Quick)])
+    .during(DURING)?;
+    if !is_whole {
+        return Ok(());
+    }
     if let Some(before) = readable_rollup(tx, id)? {
         again = add_again(again, &before.again);
     }
-    tx.prepare_cached("INSERT OR REPLACE INTO block (id, data) VALUES (?1, ?2)")
-        .during(DURING)?
-        .execute(params![id, encode(&rows, registry, Effort::Quick)])
-        .during(DURING)?;
     tx.prepare_cached("INSERT OR REPLACE INTO rollup (id, data) VALUES (?1, ?2)")
         .during(DURING)?
-        .execute(params![id, StoredDay::of(&rows, again, registry).encode()])
+        .execute(params![id, StoredDay::of(&whole, again, registry).encode()])
         .during(DURING)?;
     Ok(())
-}
-
-/// Returns everything there is of a meter's day: one row for each arrival that is still
-/// in the buffers, one for each pack in blocks. Not united yet.
-pub(super) fn day_rows(
-    tx: &Transaction<'_>,
-    memory: &Memory,
-    registry: &Registry,
-    meter: u32,
-    day: Day,
-) -> Result<Rows, StoreError> {
-    let mut rows = Rows::default();
-    let id = id_of(day, meter);
-    if let Some(bytes) = read_block(tx, id)? {
-        Block::open(&bytes)
-            .and_then(|block| block.rows(registry, &mut rows))
-            .ok_or_else(|| damaged_block(registry, id))?;
-    }
-    push_buffered(&mut rows, memory, registry, meter, day);
-    Ok(rows)
-}
-
-/// Adds what of a meter's day is in buffers.
-pub(super) fn push_buffered(
-    rows: &mut Rows,
-    memory: &Memory,
-    registry: &Registry,
-    meter: u32,
-    day: Day,
-) {
-    let Some(state) = memory.meter(meter) else { return };
-    for buffer in state.buffered(day, day) {
-        push_buffer(rows, &buffer.rows, registry);
-    }
-}
-
-fn set_block_aside(tx: &Transaction<'_>, id: i64) -> Result<(), StoreError> {
-    const DURING: &str = "set a damaged block aside";
-    let insert = "INSERT INTO damaged (source, id, data) SELECT 'block', id, data FROM block
-        WHERE id = ?1";
-    tx.execute(insert, params![id]).during(DURING)?;
-    tx.execute("DELETE FROM block WHERE id = ?1", params![id]).during(DURING)?;
-    Ok(())
-}
-
-/// Adds the rows of a buffer.
-pub(super) fn push_buffer(rows: &mut Rows, buffer: &[u8], registry: &Registry) {
-    let mut cursor = Cursor::new(buffer);
-    while let Some(row) = take_row(&mut cursor) {
-        rows.push_row(row, registry);
-    }
 }
 
 fn write_snapshot(tx: &Transaction<'_>, memory: &Memory, slice: u32) -> Result<(), StoreError> {
@@ -191,59 +151,4 @@ fn shorten_log(tx: &Transaction<'_>, memory: &Memory, slice: u32) -> Result<(), 
         .execute(params![memory.expendable_with(slice)])
         .during(DURING)?;
     Ok(())
-}
-
-fn read_block(tx: &Transaction<'_>, id: i64) -> Result<Option<Vec<u8>>, StoreError> {
-    tx.prepare_cached("SELECT data FROM block WHERE id = ?1")
-        .during(DURING)?
-        .query_row(params![id], |row| row.get(0))
-        .optional()
-        .during("read a day block")
-}
-
-fn read_rollup(tx: &Transaction<'_>, id: i64) -> Result<Option<StoredDay>, StoreError> {
-    const DURING: &str = "read a day's sums";
-    let bytes: Option<Vec<u8>> = tx
-        .prepare_cached("SELECT data FROM rollup WHERE id = ?1")
-        .during(DURING)?
-        .query_row(params![id], |row| row.get(0))
-        .optional()
-        .during(DURING)?;
-    bytes.map(|bytes| decode_rollup(id, &bytes)).transpose()
-}
-
-pub(super) fn decode_rollup(id: i64, bytes: &[u8]) -> Result<StoredDay, StoreError> {
-    let damaged =
-        || StoreError::corrupt("read a day's sums", format!("sums {id:#x} are not whole"));
-    StoredDay::decode(bytes).ok_or_else(damaged)
-}
-
-/// A damaged sum is made anew from the rows; only what came again on it is forgotten.
-fn readable_rollup(tx: &Transaction<'_>, id: i64) -> Result<Option<StoredDay>, StoreError> {
-    match read_rollup(tx, id) {
-        Err(StoreError::Corrupt { .. }) => Ok(None),
-        rollup => rollup,
-    }
-}
-
-/// Returns the key of a day block: a flush at the end of a day appends.
-pub(super) fn id_of(day: Day, meter: u32) -> i64 {
-    i64::from(day) << 32 | i64::from(meter)
-}
-
-/// Returns the day and the meter of a key.
-pub(super) fn day_and_meter(id: i64) -> (Day, u32) {
-    let meter = u32::try_from(id & i64::from(u32::MAX)).unwrap_or(u32::MAX);
-    let day = Day::try_from(id >> 32).unwrap_or(if id < 0 { Day::MIN } else { Day::MAX });
-    (day, meter)
-}
-
-pub(super) fn damaged_block(registry: &Registry, id: i64) -> StoreError {
-    let (day, meter) = day_and_meter(id);
-    let name = registry.meter_name(meter).map_or_else(String::new, |name| name.to_string());
-    let start = start_of(day);
-    StoreError::corrupt(
-        "read a day block",
-        format!("the block of `{name}` from {start} fails its checksum"),
-    )
 }

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::months::Sealed;
 use super::registry::{Column, Registry};
 use super::row::{Head, Rows, identity, take_row};
 use super::{ChangedSpan, Changes, Mark};
@@ -46,6 +47,8 @@ pub(super) struct Memory {
     pub(super) seq: i64,
     /// Bytes in buffers.
     pub(super) bytes: usize,
+    /// Which months are sealed.
+    pub(super) sealed: Arc<Sealed>,
     meters: Vec<MeterState>,
     slices: Vec<i64>,
     recent: VecDeque<Recent>,
@@ -70,6 +73,8 @@ pub(super) struct MeterState {
 #[derive(Debug)]
 pub(super) struct Buffer {
     pub(super) day: Day,
+    /// The newest row of the intake log that is in it.
+    pub(super) seq: i64,
     pub(super) rows: Vec<u8>,
 }
 
@@ -103,17 +108,16 @@ impl Memory {
         self.slices.get(index(slice)).copied().unwrap_or(0)
     }
 
-    /// Returns whether a slice has anything in buffers of a day before `day`.
-    pub(super) fn has_buffers(&self, slice: u32, before: Day) -> bool {
-        self.meters(meters_of(slice))
-            .any(|(_, state)| state.buffers.iter().any(|buffer| buffer.day < before))
+    /// Returns whether a slice has anything in buffers of days `first..=last`.
+    pub(super) fn has_buffers(&self, slice: u32, first: Day, last: Day) -> bool {
+        self.meters(meters_of(slice)).any(|(_, state)| state.buffered(first, last).next().is_some())
     }
 
     /// Returns the newest row of the intake log that nobody needs any more once `slice`
     /// is in blocks.
     pub(super) fn expendable_with(&self, slice: u32) -> i64 {
         (0..self.slice_count())
-            .filter(|other| *other != slice && self.has_buffers(*other, Day::MAX))
+            .filter(|other| *other != slice && self.has_buffers(*other, Day::MIN, Day::MAX))
             .map(|other| self.flushed(other))
             .min()
             .unwrap_or(self.seq)
@@ -143,7 +147,7 @@ impl Memory {
                 let head = scratch.push_row(row, &registry)?;
                 let measured = measured(&scratch, &head, &registry);
                 let new = is_new(number);
-                self.put(meter, &head, measured, row);
+                self.put(seq, meter, &head, measured, row);
                 if new {
                     spans.push((meter, head.instant, head.instant));
                 }
@@ -154,7 +158,7 @@ impl Memory {
         Some(())
     }
 
-    fn put(&mut self, meter: u32, head: &Head, measured: u64, row: &[u8]) {
+    fn put(&mut self, seq: i64, meter: u32, head: &Head, measured: u64, row: &[u8]) {
         let registry = Arc::clone(&self.registry);
         let state = self.state(meter);
         if state.last.is_empty() {
@@ -172,11 +176,12 @@ impl Memory {
         let at = match state.buffers.binary_search_by_key(&day, |buffer| buffer.day) {
             Ok(at) => at,
             Err(at) => {
-                state.buffers.insert(at, Buffer { day, rows: Vec::new() });
+                state.buffers.insert(at, Buffer { day, seq, rows: Vec::new() });
                 at
             }
         };
         let buffer = &mut state.buffers[at];
+        buffer.seq = buffer.seq.max(seq);
         let before = buffer.rows.len();
         // Doubling would waste half of what 100,000 meters need.
         if buffer.rows.capacity() < before + row.len() + 2 {

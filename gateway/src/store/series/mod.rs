@@ -13,11 +13,15 @@
 //! How it is kept (each file tells its part): a batch is one synced row of the intake
 //! log (`record`) and waits in memory (`memory`); a flush makes blocks of it, one for
 //! each meter and UTC day, with a column for each quantity, and sums of the days
-//! (`flush`, `block`, `ints`, `rollup`). Readers see all as one (`read`). Bytes of
-//! packs are in `row`, numbers for names in `registry`.
+//! (`flush`, `block`, `ints`, `rollup`). A month that is over becomes one read-only file
+//! (`seal`, `months`); what comes later lies over it. Readers see all as one (`read`). Bytes of
+//! packs are in `row`, numbers for names in `registry`, and `stored` finds a day for
+//! those who write.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wire::message::Pack;
 use wire::{Name, Quantity};
@@ -30,6 +34,7 @@ mod counts;
 mod flush;
 mod ints;
 mod memory;
+mod months;
 mod open;
 mod quarantine;
 mod read;
@@ -37,9 +42,12 @@ mod record;
 mod registry;
 mod rollup;
 mod row;
+mod seal;
+mod stored;
 
 pub use counts::{Counts, LATE_AFTER_S};
 use memory::Memory;
+use months::Months;
 pub use quarantine::{Quarantine, Quarantined, Unreadable};
 pub use rollup::{DayRollup, QuantityRollup};
 
@@ -104,6 +112,11 @@ pub struct Series {
 struct Engine {
     database: Arc<Database>,
     memory: RwLock<Memory>,
+    months: Months,
+    /// Held as long as this process records; without it, it only reads.
+    lock: Option<File>,
+    /// Held by whoever seals months or copies them: one at a time.
+    upkeep: Mutex<()>,
     /// Which slice is flushed next.
     next_slice: AtomicU32,
     /// The bound of the buffers, where it is not the usual one.
@@ -116,17 +129,38 @@ impl Engine {
         self.memory.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Refuses what only the process that records may do.
+    fn must_record(&self, during: &'static str) -> Result<(), StoreError> {
+        if self.lock.is_some() { Ok(()) } else { Err(StoreError::InUse { during }) }
+    }
+
     fn memory_mut(&self) -> RwLockWriteGuard<'_, Memory> {
         self.memory.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Series {
+    /// Keeps months from being sealed or given up, as long as what is returned lives.
+    pub(super) fn upkeep(&self) -> MutexGuard<'_, ()> {
+        self.engine.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the files of the sealed months.
+    pub(super) fn month_files(&self) -> Vec<PathBuf> {
+        let sealed = Arc::clone(&self.engine.memory().sealed);
+        sealed.keys().map(|month| self.engine.months.path(*month)).collect()
+    }
+
+    pub(super) fn can_record(&self) -> bool {
+        self.engine.lock.is_some()
+    }
+
     /// Stores a batch in one transaction; it is on the disk when this returns.
     ///
     /// # Errors
     ///
     /// [`StoreError::DiskFull`] and others; nothing of the batch is stored then.
+    /// [`StoreError::InUse`] beside another process.
     pub fn record(&self, batch: &[Arrival]) -> Result<Recorded, StoreError> {
         self.engine.record(batch, &[])
     }
@@ -225,15 +259,29 @@ impl Series {
         Ok(self.engine.memory().changes_since(mark))
     }
 
-    /// Does what falls due with time: writes days that are over into blocks. To be
-    /// called now and then, say every ten minutes.
+    /// Does what falls due with time: writes days that are over into blocks, and seals
+    /// months that are over. To be called now and then, say every ten minutes; it may
+    /// take minutes itself, and keeps nobody from recording or reading.
     ///
     /// # Errors
     ///
     /// [`StoreError::DiskFull`] and others; everything recorded stays readable, and the
     /// next call tries again.
     pub fn maintain(&self, now: i64) -> Result<(), StoreError> {
-        self.engine.flush_days_before(now)
+        self.engine.must_record("tend the store")?;
+        self.engine.flush_days_before(now)?;
+        self.engine.seal_due(now)
+    }
+
+    /// Gives up the readings of sealed months that end at or before an instant; the
+    /// days' sums stay. Returns how many months went.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Other`] with the cause; what has gone by then stays away.
+    pub fn forget_before(&self, instant: i64) -> Result<u32, StoreError> {
+        self.engine.must_record("give up a month")?;
+        self.engine.forget_before(instant)
     }
 
     /// Returns what is in quarantine: the newest rows, at most `limit`, and the sums.

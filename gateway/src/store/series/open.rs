@@ -1,12 +1,16 @@
 //! From the files to memory: snapshots first, then what the intake log holds beyond them.
 
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use rusqlite::{Transaction, params};
 
 use super::memory::Memory;
+use super::months::Months;
 use super::registry::Registry;
+use super::seal::load_sealed;
 use super::{Engine, Series};
 use crate::store::codec::crc32;
 use crate::store::database::Database;
@@ -15,26 +19,42 @@ use crate::store::error::{During, StoreError};
 const DURING: &str = "read the intake log";
 
 impl Series {
-    /// Opens the readings of a database; `buffer_bytes` is the bound of the buffers,
+    /// Opens the readings of a database and a folder of sealed months; `buffer_bytes` is the bound of the buffers,
     /// where it is not to be the usual one.
     pub(in crate::store) fn open(
         database: Arc<Database>,
+        months: PathBuf,
+        lock: Option<File>,
         buffer_bytes: Option<usize>,
     ) -> Result<Self, StoreError> {
-        let memory = database.write(DURING, load)?;
+        let memory = if lock.is_some() {
+            let (memory, damaged) = database.read(DURING, load)?;
+            for seq in damaged {
+                // One damaged row must not take the others' place at the door.
+                database.write(DURING, |tx| set_aside(tx, seq))?;
+            }
+            memory
+        } else {
+            database.read(DURING, load)?.0
+        };
         let memory = RwLock::new(memory);
         let next_slice = AtomicU32::new(0);
-        let engine = Engine { database, memory, next_slice, buffer_bytes };
-        engine.relieve();
+        let (months, upkeep) = (Months::new(months), Mutex::new(()));
+        let engine = Engine { database, memory, months, lock, upkeep, next_slice, buffer_bytes };
+        if engine.lock.is_some() {
+            engine.relieve();
+        }
         Ok(Self { engine: Arc::new(engine) })
     }
 }
 
-fn load(tx: &Transaction<'_>) -> Result<Memory, StoreError> {
+/// Returns the memory, and the rows of the intake log that failed their checksum.
+fn load(tx: &Transaction<'_>) -> Result<(Memory, Vec<i64>), StoreError> {
     let newest = "SELECT max((SELECT coalesce(max(seq), 0) FROM intake),
         (SELECT coalesce(max(seq), 0) FROM snapshot))";
     let seq = tx.query_row(newest, (), |row| row.get(0)).during(DURING)?;
     let mut memory = Memory::new(Registry::load(tx)?, seq);
+    memory.sealed = Arc::new(load_sealed(tx)?);
     load_snapshots(tx, &mut memory)?;
 
     let mut damaged = Vec::new();
@@ -48,11 +68,7 @@ fn load(tx: &Transaction<'_>) -> Result<Memory, StoreError> {
             damaged.push(seq);
         }
     }
-    for seq in damaged {
-        // One damaged row must not take the others' place at the door.
-        set_aside(tx, seq)?;
-    }
-    Ok(memory)
+    Ok((memory, damaged))
 }
 
 fn load_snapshots(tx: &Transaction<'_>, memory: &mut Memory) -> Result<(), StoreError> {

@@ -11,11 +11,13 @@ use wire::{Name, Quantity, Value};
 
 use super::block::Block;
 use super::counts::{Counted, Counts, count};
-use super::flush::{damaged_block, day_and_meter, decode_rollup, id_of, push_buffer};
 use super::memory::{Day, bit_of, day_of, start_of};
+use super::months::{Months, Sealed, months_of};
 use super::registry::{Column, Registry, column_of};
 use super::rollup::{DayRollup, StoredDay};
 use super::row::{Again, Head, Rows, order_of_heads};
+use super::seal::load_sealed;
+use super::stored::{damaged_block, day_and_meter, decode_rollup, id_of, push_buffer};
 use super::{Arrival, Engine};
 use crate::store::error::{During, StoreError};
 
@@ -34,6 +36,8 @@ struct Look<'a> {
     last: Day,
     measured: u64,
     buffers: Vec<(Day, Vec<u8>)>,
+    months: &'a Months,
+    sealed: Arc<Sealed>,
 }
 
 #[derive(Clone, Copy)]
@@ -49,19 +53,41 @@ enum Side {
 }
 
 impl Engine {
-    /// Runs `run` on a meter as it stands now; returns `empty` of a meter without packs.
-    fn look<T>(
+    /// Runs `run` on a meter as it stands now; returns the default of a meter without
+    /// packs.
+    fn look<T: Default>(
         &self,
         during: &'static str,
         meter: &Name,
-        empty: T,
-        run: impl FnOnce(&Look<'_>) -> Result<T, StoreError>,
+        run: impl Fn(&Look<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        loop {
+            let sealed = Arc::clone(&self.memory().sealed);
+            match self.look_once(during, meter, &run) {
+                // A month that was given up meanwhile is no damage.
+                Err(StoreError::Corrupt { .. }) if sealed != self.memory().sealed => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn look_once<T: Default>(
+        &self,
+        during: &'static str,
+        meter: &Name,
+        run: impl Fn(&Look<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.database.read(during, |tx| {
             let memory = self.memory();
-            let Some(number) = memory.registry.meter(meter) else { return Ok(empty) };
-            let Some(state) = memory.meter(number) else { return Ok(empty) };
+            let Some(number) = memory.registry.meter(meter) else { return Ok(T::default()) };
+            let Some(state) = memory.meter(number) else { return Ok(T::default()) };
             pin(tx)?;
+            let sealed = if self.lock.is_some() {
+                Arc::clone(&memory.sealed)
+            } else {
+                // Another process may have sealed since this one looked into memory.
+                Arc::new(load_sealed(tx)?)
+            };
             let buffers = state.buffers.iter().map(|buffer| (buffer.day, buffer.rows.clone()));
             let look = Look {
                 tx,
@@ -72,6 +98,8 @@ impl Engine {
                 last: day_of(state.last_instant),
                 measured: state.measured,
                 buffers: buffers.collect(),
+                months: &self.months,
+                sealed,
             };
             drop(memory);
             run(&look)
@@ -84,12 +112,9 @@ impl Engine {
         from: i64,
         to: i64,
     ) -> Result<Vec<Arrival>, StoreError> {
-        self.look("read packs", meter, Vec::new(), |look| {
+        self.look("read packs", meter, |look| {
             let (rows, _) = look.rows(from, to)?;
-            rows.visible()
-                .filter(|head| from <= head.instant && head.instant < to)
-                .map(|head| look.arrival(&rows, head))
-                .collect()
+            rows.visible().map(|head| look.arrival(&rows, head)).collect()
         })
     }
 
@@ -101,7 +126,7 @@ impl Engine {
         to: i64,
     ) -> Result<Vec<(i64, i64)>, StoreError> {
         let column = column_of(quantity);
-        self.look("read a counter", meter, Vec::new(), |look| {
+        self.look("read a counter", meter, |look| {
             if look.measured & bit_of(column) == 0 {
                 return Ok(Vec::new());
             }
@@ -137,12 +162,10 @@ impl Engine {
     }
 
     pub(super) fn counts(&self, meter: &Name, from: i64, to: i64) -> Result<Counts, StoreError> {
-        self.look("count packs", meter, Counts::default(), |look| {
+        self.look("count packs", meter, |look| {
             let read = |from: i64, to: i64| -> Result<Vec<(i64, Counted)>, StoreError> {
                 let (rows, _) = look.rows(from, to)?;
-                let within = |head: &&Head| from <= head.instant && head.instant < to;
-                let heads = rows.heads.iter().filter(within);
-                Ok(heads.map(|head| (head.instant, counted(head))).collect())
+                Ok(rows.heads.iter().map(|head| (head.instant, counted(head))).collect())
             };
             let mut packs = read(from, to)?;
             packs.extend(look.neighbour(Side::Before, from, read)?);
@@ -159,7 +182,7 @@ impl Engine {
         from: i64,
         to: i64,
     ) -> Result<Vec<DayRollup>, StoreError> {
-        self.look("read sums of days", meter, Vec::new(), |look| look.rollups(from, to))
+        self.look("read sums of days", meter, |look| look.rollups(from, to))
     }
 }
 
@@ -207,12 +230,18 @@ impl Look<'_> {
         Ok(())
     }
 
+    /// Runs `each` on every block that may hold packs of this meter within days: sealed
+    /// months first, then what the main file has.
     fn blocks(
         &self,
         first: Day,
         last: Day,
         mut each: impl FnMut(&Block<'_>) -> Option<()>,
     ) -> Result<(), StoreError> {
+        for (month, generation) in months_of(&self.sealed, first, last) {
+            self.months
+                .read(month, generation, |file| file.parts(self.meter, first, last, &mut each))?;
+        }
         self.stored(Table::Block, first, last, |id, bytes| {
             Block::open(bytes)
                 .and_then(|block| each(&block))
@@ -225,8 +254,8 @@ impl Look<'_> {
         self.buffers.iter().filter(move |(day, _)| within(*day)).map(|(_, rows)| rows.as_slice())
     }
 
-    /// Returns the rows of the days that a span touches, united, and what came again as
-    /// far as it is in no block yet.
+    /// Returns the rows within `[from, to)`, united, and what came again as far as it is
+    /// in no block yet.
     fn rows(&self, from: i64, to: i64) -> Result<(Rows, Again), StoreError> {
         let mut rows = Rows::default();
         let Some((first, last)) = self.days(from, to) else { return Ok((rows, Again::new())) };
@@ -234,6 +263,7 @@ impl Look<'_> {
         for buffer in self.buffered(first, last) {
             push_buffer(&mut rows, buffer, &self.registry);
         }
+        rows.heads.retain(|head| from <= head.instant && head.instant < to);
         let again = rows.unite(&self.registry);
         Ok((rows, again))
     }
@@ -251,6 +281,7 @@ impl Look<'_> {
             push_buffer(&mut rows, buffer, &self.registry);
             picked.extend(rows.heads.iter().map(|head| (*head, self.value(&rows, head, column))));
         }
+        picked.retain(|(head, _)| from <= head.instant && head.instant < to);
         let order = |a: &(Head, Option<i64>), b: &(Head, Option<i64>)| {
             order_of_heads(&a.0, &b.0, &self.registry)
         };
@@ -265,8 +296,7 @@ impl Look<'_> {
                 rows.heads.iter().map(|head| (*head, self.value(&rows, head, column))).collect();
         }
         let seen = picked.chunk_by(|a, b| a.0.instant == b.0.instant).filter_map(<[_]>::last);
-        let within = seen.filter(|(head, _)| from <= head.instant && head.instant < to);
-        Ok(within.filter_map(|(head, value)| Some((head.instant, (*value)?))).collect())
+        Ok(seen.filter_map(|(head, value)| Some((head.instant, (*value)?))).collect())
     }
 
     fn value(&self, rows: &Rows, head: &Head, column: Column) -> Option<i64> {

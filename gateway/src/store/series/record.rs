@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
 
-use super::flush::{day_rows, push_buffered};
 use super::memory::{Day, Memory, day_of};
 use super::quarantine::{self, Unreadable};
 use super::registry::{Registry, columns_of};
 use super::row::{Head, Rows, put_row, take_row};
+use super::stored::Stored;
 use super::{Arrival, Engine, Recorded};
 use crate::store::codec::{Cursor, crc32, put_varint};
 use crate::store::error::{During, StoreError};
@@ -43,12 +43,15 @@ impl Engine {
         arrivals: &[Arrival],
         unreadable: &[Unreadable],
     ) -> Result<Recorded, StoreError> {
+        self.must_record(DURING)?;
         let recorded = self.database.write_then(
             DURING,
             |tx| {
                 let memory = self.memory();
                 let batch = encode(tx, &memory, arrivals)?;
-                let repeated = repeated(tx, &memory, &batch)?;
+                let registry = &batch.registry;
+                let stored = Stored { tx, memory: &memory, registry, months: &self.months };
+                let repeated = repeated(&stored, &batch)?;
                 let seq = memory.seq + 1;
                 if !arrivals.is_empty() {
                     tx.prepare_cached("INSERT INTO intake (seq, crc, packs) VALUES (?1, ?2, ?3)")
@@ -79,11 +82,7 @@ impl Engine {
 }
 
 /// Returns which packs of a batch are stored already, by their place in it.
-fn repeated(
-    tx: &Transaction<'_>,
-    memory: &Memory,
-    batch: &Batch,
-) -> Result<HashSet<usize>, StoreError> {
+fn repeated(stored: &Stored<'_>, batch: &Batch) -> Result<HashSet<usize>, StoreError> {
     let mut repeated = HashSet::new();
     let doubtful: HashSet<(u32, Day)> =
         batch.packs.iter().filter(|pack| !pack.newest).map(|pack| (pack.meter, pack.day)).collect();
@@ -96,7 +95,7 @@ fn repeated(
         let known = match days.entry(key) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(vacant) => {
-                vacant.insert(Known::of(known_rows(tx, memory, &batch.registry, key)?))
+                vacant.insert(Known::of(known_rows(stored, key)?))
             }
         };
         let row = batch.bytes.get(pack.row.clone()).unwrap_or_default();
@@ -107,17 +106,17 @@ fn repeated(
     Ok(repeated)
 }
 
-fn known_rows(
-    tx: &Transaction<'_>,
-    memory: &Memory,
-    registry: &Registry,
-    (meter, day): (u32, Day),
-) -> Result<Rows, StoreError> {
-    match day_rows(tx, memory, registry, meter, day) {
+fn known_rows(stored: &Stored<'_>, (meter, day): (u32, Day)) -> Result<Rows, StoreError> {
+    let read = || {
+        let mut rows = stored.unsealed(meter, day)?;
+        stored.push_sealed(meter, day, &mut rows)?;
+        Ok(rows)
+    };
+    match read() {
         // A damaged block stops nobody from recording; its packs count as new.
         Err(StoreError::Corrupt { .. }) => {
             let mut rows = Rows::default();
-            push_buffered(&mut rows, memory, registry, meter, day);
+            stored.push_buffered(meter, day, &mut rows);
             Ok(rows)
         }
         rows => rows,

@@ -88,6 +88,20 @@ impl Registry {
         Ok(registry)
     }
 
+    /// Writes every name and number into another file.
+    pub(super) fn copy_into(&self, out: &Transaction<'_>) -> Result<(), StoreError> {
+        for (number, name) in (0..).zip(&self.meters.items) {
+            insert(out, INSERT_METER, number, name.as_str())?;
+        }
+        for (number, name) in (0..).zip(&self.nodes.items) {
+            insert(out, INSERT_NODE, number, name.as_str())?;
+        }
+        for (number, layout) in (0..).zip(&self.layouts.items) {
+            insert(out, INSERT_LAYOUT, number, layout_bytes(layout))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn meter(&self, name: &Name) -> Option<u32> {
         self.meters.numbers.get(name).copied()
     }
@@ -126,7 +140,7 @@ impl Registry {
             return Ok(meter);
         }
         let meter = Arc::make_mut(this).meters.add(*name);
-        insert(tx, "INSERT INTO meter (id, name) VALUES (?1, ?2)", meter, name.as_str())?;
+        insert(tx, INSERT_METER, meter, name.as_str())?;
         Ok(meter)
     }
 
@@ -140,7 +154,7 @@ impl Registry {
             return Ok(node);
         }
         let node = Arc::make_mut(this).nodes.add(*name);
-        insert(tx, "INSERT INTO node (id, name) VALUES (?1, ?2)", node, name.as_str())?;
+        insert(tx, INSERT_NODE, node, name.as_str())?;
         Ok(node)
     }
 
@@ -154,10 +168,17 @@ impl Registry {
             return Ok(layout);
         }
         let layout = Arc::make_mut(this).layouts.add(Arc::from(columns));
-        let bytes: Vec<u8> = columns.iter().flat_map(|column| column.to_le_bytes()).collect();
-        insert(tx, "INSERT INTO layout (id, columns) VALUES (?1, ?2)", layout, bytes)?;
+        insert(tx, INSERT_LAYOUT, layout, layout_bytes(columns))?;
         Ok(layout)
     }
+}
+
+const INSERT_METER: &str = "INSERT INTO meter (id, name) VALUES (?1, ?2)";
+const INSERT_NODE: &str = "INSERT INTO node (id, name) VALUES (?1, ?2)";
+const INSERT_LAYOUT: &str = "INSERT INTO layout (id, columns) VALUES (?1, ?2)";
+
+fn layout_bytes(columns: &[Column]) -> Vec<u8> {
+    columns.iter().flat_map(|column| column.to_le_bytes()).collect()
 }
 
 /// Writes the columns of readings into `out`, in their order.

@@ -349,7 +349,7 @@ proptest! {
         picks in prop::collection::vec((any::<prop::sample::Index>(), 0..5_i64), 0..80),
         cut in 1..9_usize,
         buffer_bytes in prop::sample::select(vec![None, Some(0), Some(150), Some(600)]),
-        restart in any::<prop::sample::Index>(),
+        (restart, upkeep) in any::<(prop::sample::Index, prop::sample::Index)>(),
     ) {
         let (_dir, straight) = open();
         straight.series().record(&sent).unwrap();
@@ -368,6 +368,10 @@ proptest! {
             if number == restart.index(batches.len()) {
                 drop(store);
                 store = Store::open_with(dir.path(), buffer_bytes).unwrap();
+            }
+            if number == upkeep.index(batches.len()) {
+                // What comes after is late for a sealed month.
+                store.series().maintain(START + 400 * 86_400).unwrap();
             }
             let part = store.series().record(batch).unwrap();
             recorded.new += part.new;
@@ -390,7 +394,8 @@ proptest! {
             count("a").duplicate + count("b").duplicate
         };
         prop_assert_eq!(duplicates(&store), recorded.duplicate);
-        store.series().maintain(START + 400 * 86_400).unwrap();
+        store.series().maintain(START + 402 * 86_400).unwrap();
+        prop_assert_eq!(rows_in(&store, "block"), 0, "all is sealed");
         prop_assert_eq!(&everything(&store, &["a", "b"]), &expected);
         prop_assert_eq!(duplicates(&store), recorded.duplicate);
         drop(store);
@@ -443,6 +448,130 @@ fn today_stays_in_memory_until_it_is_over() {
     store.series().maintain(START + 20 * QUARTER_HOUR).unwrap();
 
     assert_eq!((rows_in(&store, "intake"), rows_in(&store, "block")), (1, 0));
+}
+
+/// 2025-11-12T16:00:00Z: October has been over for long enough.
+const NOVEMBER: i64 = START + 34 * 86_400;
+
+/// A store whose October is sealed, and what it holds.
+fn sealed() -> (TempDir, Store, Vec<Arrival>) {
+    let (dir, store) = open();
+    let mut sent = quarter_hours("office-main", 30 * 96);
+    sent.extend(quarter_hours("canteen-water", 30 * 96));
+    store.series().record(&sent).unwrap();
+    store.series().maintain(NOVEMBER).unwrap();
+    sent.truncate(30 * 96);
+    (dir, store, sent)
+}
+
+fn month_file(dir: &TempDir) -> std::path::PathBuf {
+    dir.path().join("months").join("2025-10.db")
+}
+
+#[test]
+fn a_month_that_is_over_lies_in_a_file_of_its_own() {
+    let (dir, store, sent) = sealed();
+
+    // 31 days of two meters went; those of November stay.
+    assert_eq!(rows_in(&store, "block"), 2 * 8);
+    let file = rusqlite::Connection::open(month_file(&dir)).unwrap();
+    let about: (i64, i64) = file
+        .query_row("SELECT generation, packs FROM about", (), |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(about, (1, 2 * (22 * 96 + 32)));
+    let read = |store: &Store| {
+        let meter = name("office-main");
+        let quantity = Quantity::ActiveEnergyImport;
+        (
+            store.series().packs(&meter, 0, i64::MAX).unwrap(),
+            store.series().counter(&meter, quantity, START + 86_400, START + 90_000).unwrap().len(),
+            store.series().counts(&meter, START, NOVEMBER).unwrap().expected,
+        )
+    };
+    assert_eq!(read(&store), (sent.clone(), 4 + 2, 30 * 96));
+    drop(store);
+    assert_eq!(read(&Store::open(dir.path()).unwrap()), (sent, 4 + 2, 30 * 96));
+}
+
+#[test]
+fn what_comes_late_lies_over_a_sealed_month_and_is_sealed_with_it_a_day_later() {
+    let (dir, store, mut sent) = sealed();
+    let late = arrival("office-main", 2, 0, START + 450, &[energy(500_000)]);
+
+    let recorded = store.series().record(&[late, sent[0]]).unwrap();
+
+    sent.insert(1, late);
+    assert_eq!((recorded.new, recorded.duplicate), (1, 1));
+    let packs = |store: &Store| store.series().packs(&name("office-main"), 0, i64::MAX).unwrap();
+    assert_eq!(packs(&store), sent);
+    store.series().maintain(NOVEMBER + 3_600).unwrap();
+    assert_eq!((packs(&store) == sent, rows_in(&store, "block")), (true, 2 * 8 + 1));
+    store.series().maintain(NOVEMBER + 2 * 86_400).unwrap();
+    assert_eq!((packs(&store) == sent, rows_in(&store, "block")), (true, 2 * 8));
+    let file = rusqlite::Connection::open(month_file(&dir)).unwrap();
+    let generation: i64 =
+        file.query_row("SELECT generation FROM about", (), |row| row.get(0)).unwrap();
+    assert_eq!(generation, 2);
+    let counts = store.series().counts(&name("office-main"), START, START + 900).unwrap();
+    assert_eq!((counts.received, counts.duplicate), (2, 1));
+}
+
+#[test]
+fn of_a_month_given_up_the_sums_of_its_days_stay() {
+    let (dir, store, sent) = sealed();
+    let rollups =
+        |to| store.series().day_rollups(&name("office-main"), START - 86_400, to).unwrap();
+    let before = rollups(NOVEMBER);
+
+    assert_eq!(store.series().forget_before(START + 86_400).unwrap(), 0, "it is not over by then");
+    assert_eq!(store.series().forget_before(NOVEMBER).unwrap(), 1);
+
+    assert!(!month_file(&dir).exists());
+    let november = 22 * 96 + 32;
+    let packs = store.series().packs(&name("office-main"), 0, i64::MAX).unwrap();
+    assert_eq!(packs, sent[november..]);
+    assert_eq!(rollups(NOVEMBER), before);
+    assert_eq!(before.iter().map(|day| day.packs).sum::<u64>(), 30 * 96);
+}
+
+#[test]
+fn a_sealed_month_that_is_missing_says_so_and_harms_nothing_else() {
+    let (dir, store, sent) = sealed();
+    drop(store);
+    std::fs::remove_file(month_file(&dir)).unwrap();
+
+    let store = Store::open(dir.path()).unwrap();
+
+    let read = |from| store.series().packs(&name("office-main"), from, i64::MAX);
+    let error = read(START).unwrap_err();
+    let expected = "cannot read a sealed month: the store is damaged: 2025-10.db is missing";
+    assert_eq!(error.to_string(), expected);
+    let november = START + 23 * 86_400;
+    assert_eq!(read(november).unwrap(), sent[23 * 96..]);
+    let late = arrival("office-main", 2, 0, START + 450, &[energy(500_000)]);
+    store.series().record(&[late]).unwrap();
+    store.series().maintain(NOVEMBER).unwrap();
+}
+
+#[test]
+fn a_month_with_a_flipped_bit_says_so() {
+    let (dir, store, _) = sealed();
+    drop(store);
+    let file = rusqlite::Connection::open(month_file(&dir)).unwrap();
+    let first = "SELECT id, data FROM block ORDER BY id LIMIT 1";
+    let (id, mut data): (i64, Vec<u8>) =
+        file.query_row(first, (), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    *data.last_mut().unwrap() ^= 1;
+    file.execute("UPDATE block SET data = ?1 WHERE id = ?2", (data, id)).unwrap();
+    drop(file);
+
+    let store = Store::open(dir.path()).unwrap();
+    let error = store.series().packs(&name("office-main"), START, NOVEMBER).unwrap_err();
+
+    let expected = "cannot read a sealed month: the store is damaged: \
+                    a block of 2025-10.db fails its checksum";
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(store.series().packs(&name("canteen-water"), START, NOVEMBER).unwrap().len(), 2_880);
 }
 
 #[test]

@@ -1,0 +1,59 @@
+// Takes pictures of every page: phone and PC, Chinese and English, light and dark.
+//
+// Arguments: address of the pages, user, password, folder for the pictures.
+
+import { join } from 'node:path';
+import { logIn, openPage, overhang, withBrowser } from './page.mjs';
+
+const [url, name, password, folder] = process.argv.slice(2);
+
+const DEVICES = {
+  phone: { viewport: { width: 360, height: 780 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 },
+  pc: { viewport: { width: 1440, height: 900 } },
+};
+// What each page shows once it has what it is about.
+const PAGES = {
+  today: { path: '/', shows: '.hero, [data-level]' },
+  patrol: { path: '/patrol', shows: '[data-area="office-2f-east"][data-finding]' },
+  meters: { path: '/meters', shows: 'a[href^="/meters/light-2f-east"]' },
+  meter: { path: '/meters/light-2f-east', shows: 'canvas, svg' },
+  mails: { path: '/mails', shows: '.mails' },
+  more: { path: '/more', shows: 'h1' },
+};
+
+const seen = await withBrowser(async (browser) => {
+  const faults = [];
+  let pictures = 0;
+  const first = await browser.newContext({ locale: 'zh-CN' });
+  await logIn(await openPage(first, url, faults), url, name, password, '/patrol');
+  const storageState = await first.storageState();
+  await first.close();
+
+  for (const [device, shape] of Object.entries(DEVICES)) {
+    for (const locale of ['zh-CN', 'en']) {
+      for (const colorScheme of ['light', 'dark']) {
+        const context = await browser.newContext({
+          ...shape,
+          locale,
+          colorScheme,
+          reducedMotion: 'reduce',
+          storageState,
+        });
+        const page = await openPage(context, url, faults);
+        for (const [what, { path, shows }] of Object.entries(PAGES)) {
+          await page.goto(`${url}${path}`);
+          await page.locator(shows).first().waitFor();
+          await page.waitForFunction(() => document.querySelector('.waiting') === null);
+          const file = `${what}-${device}-${locale}-${colorScheme}.png`;
+          const wide = await overhang(page);
+          if (0 < wide) faults.push(`${file}: ${wide} px wider than its window`);
+          await page.screenshot({ path: join(folder, file), fullPage: true });
+          pictures += 1;
+        }
+        await context.close();
+      }
+    }
+  }
+  return { pictures, faults };
+});
+console.log(JSON.stringify(seen));
