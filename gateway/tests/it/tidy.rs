@@ -29,7 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("watch", &["alert", "clock", "events", "health", "ledger", "letter", "live", "store"]),
     ("mail", &["clock", "config", "events", "health", "store"]),
     ("report", &["letter", "store", "words"]),
-    ("web", &["clock", "document", "events", "health", "ledger", "live", "site_book", "store"]),
+    ("web", &["clock", "events", "health", "ledger", "live", "site_book", "store", "words"]),
 ];
 
 /// What each crate may depend on of ours.

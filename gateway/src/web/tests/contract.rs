@@ -1,3 +1,5 @@
+//! The contract: the document, the routes, and refusals in one form.
+
 use std::path::Path;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Who may come in by which door, and what every answer carries.
+
 use super::*;
 use crate::store::journal::NewMail;
 

@@ -1,3 +1,5 @@
+//! Findings, marks, the evening round, and how today begins.
+
 use super::*;
 
 #[tokio::test]

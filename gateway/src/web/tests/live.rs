@@ -1,3 +1,5 @@
+//! The live stream: a snapshot first, and an end when the process stops.
+
 use std::time::Duration;
 
 use axum::body::BodyDataStream;

@@ -1,3 +1,5 @@
+//! The first user, logging in and out, and what a cookie is worth.
+
 use super::*;
 
 const SETUP: &str = r#"{"name":"wang","password":"lantern and clapper"}"#;
