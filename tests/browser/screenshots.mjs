@@ -13,12 +13,12 @@ const DEVICES = {
 };
 // What each page shows once it has what it is about.
 const PAGES = {
-  today: { path: '/', shows: '.hero, [data-level]' },
+  today: { path: '/', shows: '.hero' },
   patrol: { path: '/patrol', shows: '[data-area="office-2f-east"][data-finding]' },
   meters: { path: '/meters', shows: 'a[href^="/meters/light-2f-east"]' },
-  meter: { path: '/meters/light-2f-east', shows: 'canvas, svg' },
+  meter: { path: '/meters/light-2f-east', shows: '.chart canvas' },
   mails: { path: '/mails', shows: '.mails' },
-  more: { path: '/more', shows: 'h1' },
+  more: { path: '/more', shows: '.page' },
 };
 
 const seen = await withBrowser(async (browser) => {
