@@ -26,7 +26,8 @@ const seen = await withBrowser(async (browser) => {
   let pictures = 0;
   const first = await browser.newContext({ locale: 'zh-CN' });
   await logIn(await openPage(first, url, faults), url, name, password, '/patrol');
-  const storageState = await first.storageState();
+  // Only who it is: language and theme are to follow the browser anew each time.
+  const { cookies } = await first.storageState();
   await first.close();
 
   for (const [device, shape] of Object.entries(DEVICES)) {
@@ -37,7 +38,7 @@ const seen = await withBrowser(async (browser) => {
           locale,
           colorScheme,
           reducedMotion: 'reduce',
-          storageState,
+          storageState: { cookies, origins: [] },
         });
         const page = await openPage(context, url, faults);
         for (const [what, { path, shows }] of Object.entries(PAGES)) {
@@ -45,10 +46,17 @@ const seen = await withBrowser(async (browser) => {
           await page.locator(shows).first().waitFor();
           await page.waitForFunction(() => document.querySelector('.waiting') === null);
           const file = `${what}-${device}-${locale}-${colorScheme}.png`;
+          const spoken = await page.locator('html').getAttribute('lang');
+          if (spoken !== locale) faults.push(`${file}: speaks ${spoken}`);
           const wide = await overhang(page);
           if (0 < wide) faults.push(`${file}: ${wide} px wider than its window`);
-          await page.screenshot({ path: join(folder, file), fullPage: true });
-          pictures += 1;
+          await page.screenshot({ path: join(folder, file) });
+          // All of it: the window grows, or what is fixed to its edges would lie in the midst.
+          const height = await page.evaluate(() => document.documentElement.scrollHeight);
+          await page.setViewportSize({ width: shape.viewport.width, height });
+          await page.screenshot({ path: join(folder, `${what}-${device}-${locale}-${colorScheme}-whole.png`) });
+          await page.setViewportSize(shape.viewport);
+          pictures += 2;
         }
         await context.close();
       }

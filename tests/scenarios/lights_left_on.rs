@@ -36,7 +36,8 @@ fn lights_left_on_are_mailed_marked_and_close_when_they_go_out() {
             about_lights(answer).and_then(|finding| finding["id"].as_i64())
         })?;
         let opened = mailbox.wait("二楼东 灯未关")?;
-        assert!(opened.text.contains(BASE_URL), "{}", opened.text);
+        let link = format!("{BASE_URL}/patrol#finding-{id}");
+        assert!(opened.text.contains(&link), "{}", opened.text);
         assert!(opened.text.contains("23:00"), "{}", opened.text);
 
         let seen = browse(world, "mark.mjs", &[&gateway.url, PASSWORD, "office-2f-east"])?;

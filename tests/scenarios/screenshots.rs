@@ -23,17 +23,19 @@ fn pages_of_the_demo_look_right_and_ask_nobody_else() {
             let mut findings = answer["findings"].as_array().into_iter().flatten();
             Ok(findings.find(|it| it["meter"]["id"] == "light-2f-east").cloned())
         })?;
-        gateway.wait("its mail", "/api/v1/mails", |answer| {
+        let mail = gateway.wait("its mail", "/api/v1/mails", |answer| {
             let mut mails = answer["mails"].as_array()?.iter();
-            mails.any(|mail| mail["state"] == "sent").then_some(())
+            mails.find(|mail| mail["state"] == "sent").cloned()
         })?;
+        let link = format!("{}/patrol#finding-{}", gateway.url, finding["id"]);
+        assert!(mail["text"].as_str().is_some_and(|text| text.contains(&link)), "{mail}");
 
         let folder = repository().join("tests/screenshots");
         std::fs::create_dir_all(&folder)?;
         let folder = folder.to_str().context("a path that is text")?;
         let seen = browse(world, "screenshots.mjs", &[&gateway.url, name, password, folder])?;
         assert_eq!(seen["faults"], serde_json::json!([]), "finding {finding}");
-        assert_eq!(seen["pictures"], 48);
+        assert_eq!(seen["pictures"], 96);
         Ok(())
     });
 }

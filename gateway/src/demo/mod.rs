@@ -83,9 +83,12 @@ pub async fn show(
     tokio::spawn(mail_sink::serve(sink, Arc::new(AtomicU64::new(0)), stopped.clone()));
 
     let campus = Arc::new(campus()?);
-    let config = config(&options, data_dir, mail_port);
+    let mut config = config(&options, data_dir, mail_port);
     // History is taken in as of the evening the campus wakes up in.
     let opened = House::open(config.clone(), Clock::manual(wakes)).await?.demonstrating();
+    // A port that the system chose stays, so that the links of mails lead to these pages.
+    config.web.listen = opened.pages();
+    config.web.base_url = format!("http://{}", opened.pages());
     let from = wakes - i64::from(options.weeks) * 7 * 86_400;
     say(&format!("loading {} weeks of measurements …", options.weeks));
     history::load(&opened, &campus, from, wakes, &say).await?;
