@@ -112,7 +112,7 @@ impl ApiError {
         }
     }
 
-    /// Returns the sentence for a person, from the catalogue's `problem.` words.
+    /// Returns the sentence for a person, from the catalogue's `error.` words.
     fn message(&self, language: Language) -> String {
         let (name, value) = match self {
             Self::Malformed { key } => ("key", (*key).to_owned()),
@@ -130,7 +130,7 @@ impl ApiError {
             | Self::DiskFull
             | Self::Internal(_) => ("", String::new()),
         };
-        words::text(language, &format!("problem.{}", self.code()), &[(name, value.as_str())])
+        words::text(language, &format!("error.{}", self.code()), &[(name, value.as_str())])
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
         for error in all {
             for language in [Language::Zh, Language::En] {
                 let message = error.message(language);
-                assert!(!message.contains("problem.") && !message.contains('{'), "{message}");
+                assert!(!message.contains("error.") && !message.contains('{'), "{message}");
             }
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::web::api;
+use crate::words::{self, Language};
 
 #[test]
 fn the_contract_is_the_one_that_the_pages_were_built_from() {
@@ -97,4 +98,24 @@ async fn a_site_book_is_refused_with_all_its_mistakes_or_taken_up_at_once() {
     let status = house.get("/api/v1/status", "").await.json();
     assert_eq!(status["site"]["name"]["en"], "Middle school");
     assert_eq!(house.get("/api/v1/site-book", &cookie).await.text, renamed);
+}
+
+#[test]
+fn every_code_that_a_page_words_has_its_words() {
+    let document: Value = serde_json::from_str(&api::document()).unwrap();
+    let codes = |schema: &str| -> Vec<String> {
+        let codes = document["components"]["schemas"][schema]["enum"].as_array().unwrap();
+        codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect()
+    };
+
+    let notices = codes("NoticeCode").into_iter().map(|code| format!("page.notice.{code}"));
+    let kinds = codes("FindingKind")
+        .into_iter()
+        .flat_map(|code| [format!("kind.{code}"), format!("kind.{code}.about")]);
+
+    for key in notices.chain(kinds) {
+        for language in [Language::Zh, Language::En] {
+            assert_ne!(words::text(language, &key, &[]), key);
+        }
+    }
 }
