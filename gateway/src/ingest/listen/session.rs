@@ -1,6 +1,6 @@
 //! One connection of a client: what it sends goes to the door, what it is owed goes out.
 //!
-//! PUBLISH packets are taken before ntex-mqtt's own dispatcher sees them ([`Inlet`]). That
+//! PUBLISH packets are taken before ntex-mqtt's own dispatcher sees them (`Inlet`). That
 //! would make a task of each, and hold back every answer, PINGRESP too, until all earlier
 //! messages are acknowledged: a full disk would look like a dead gateway. Here a message
 //! costs a place in a queue, and one task acknowledges all that a commit has stored.
