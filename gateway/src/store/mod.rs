@@ -151,4 +151,6 @@ impl Store {
 }
 
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod tests;
