@@ -4,6 +4,7 @@
 //! (the tidy test in `tests/it` holds the table):
 
 pub mod alert;
+pub mod bench;
 pub mod clock;
 pub mod commands;
 pub mod config;

@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::Clock;
 use crate::store::Store;
 
+mod bench;
 mod book;
 mod field;
 mod house;
@@ -127,6 +128,9 @@ enum Command {
         #[arg(long = "mail-to")]
         mail_to: Vec<String>,
     },
+    /// Measure on this machine what is promised.
+    #[command(after_help = "Example: gengfu bench store --json")]
+    Bench(bench::BenchArguments),
 }
 
 /// Writes a checked site book into the journal; returns its version.
@@ -170,6 +174,7 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
         Command::Report { config, month, out, language, mail_to } => {
             month::report(&config, month, &out, &language, &mail_to, &clock)
         }
+        Command::Bench(arguments) => bench::bench(arguments),
     }
 }
 
@@ -177,6 +182,12 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
 #[expect(clippy::print_stdout, reason = "this is where commands print")]
 fn say(line: impl std::fmt::Display) {
     println!("{line}");
+}
+
+/// Tells who waits how far a long piece of work is; not a part of what is printed.
+#[expect(clippy::print_stderr, reason = "this is where commands tell how far they are")]
+fn note(line: &str) {
+    eprintln!("{line}");
 }
 
 #[expect(clippy::print_stderr, reason = "this is where commands complain")]

@@ -1,0 +1,134 @@
+//! `bench`: the figures that are promised, measured on this machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, Subcommand};
+
+use super::{note, say};
+use crate::bench::fleet::Pattern;
+use crate::bench::{Sheet, store};
+
+/// What is measured, and how its figures are printed.
+#[derive(Debug, Args)]
+pub(super) struct BenchArguments {
+    #[command(subcommand)]
+    bench: Bench,
+
+    /// Print the figures as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Keep the data in this folder, which must be empty, instead of a temporary one.
+    #[arg(long, global = true)]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// From packs in memory to sealed months: CPU, commits, bytes, memory.
+    #[command(after_help = "Example: gengfu bench store \
+        --against 'http://127.0.0.1:8428/write?precision=s' --against-dir /var/lib/victoria")]
+    Store(StoreArguments),
+}
+
+#[derive(Debug, Args)]
+struct StoreArguments {
+    /// What the readings look like.
+    #[arg(long, value_enum, default_value = "quarter")]
+    pattern: Pattern,
+    /// How many meters send; the campus of the minute pattern has thirteen.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    meters: u32,
+    /// Days of a round.
+    #[arg(long, default_value_t = 28, value_parser = clap::value_parser!(u32).range(1..=28))]
+    days: u32,
+    /// Rounds; each is the beginning of another month.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=12))]
+    rounds: u32,
+    /// Packs of one commit, and of one request to a server.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    packs: u32,
+    /// Leave out the same readings as JSON.
+    #[arg(long)]
+    decoded_only: bool,
+    /// A server that takes the same readings as line protocol; may be given more than once.
+    #[arg(long)]
+    against: Vec<String>,
+    /// The process of each server, in their order; without it, found by the port.
+    #[arg(long)]
+    against_pid: Vec<u32>,
+    /// The data folder of each server, in their order.
+    #[arg(long)]
+    against_dir: Vec<PathBuf>,
+}
+
+/// Runs a bench and prints its figures.
+pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
+    let BenchArguments { bench, json, data_dir } = arguments;
+    let folder = Folder::new(data_dir)?;
+    let sheet = match bench {
+        Bench::Store(arguments) => store::run(&arguments.options(&folder.path)?, &note)?,
+    };
+    print(&sheet, json);
+    Ok(())
+}
+
+fn print(sheet: &Sheet, json: bool) {
+    if json { say(sheet.to_json()) } else { say(sheet) }
+}
+
+impl StoreArguments {
+    fn options(self, folder: &Path) -> Result<store::Options> {
+        let fits = |count: usize| count == 0 || count == self.against.len();
+        ensure!(
+            fits(self.against_pid.len()) && fits(self.against_dir.len()),
+            "give --against-pid and --against-dir once for each --against, or not at all"
+        );
+        let against = self.against.iter().enumerate().map(|(at, url)| store::Against {
+            url: url.clone(),
+            process: self.against_pid.get(at).copied(),
+            folder: self.against_dir.get(at).cloned(),
+        });
+        Ok(store::Options {
+            pattern: self.pattern,
+            meters: self.meters,
+            days: self.days,
+            rounds: self.rounds,
+            packs: usize::try_from(self.packs)?,
+            json: !self.decoded_only,
+            folder: folder.to_path_buf(),
+            against: against.collect(),
+        })
+    }
+}
+
+/// Where a bench keeps its data; one of our own is gone with it.
+struct Folder {
+    path: PathBuf,
+    is_ours: bool,
+}
+
+impl Folder {
+    fn new(given: Option<PathBuf>) -> Result<Self> {
+        let is_ours = given.is_none();
+        let path = given.unwrap_or_else(|| {
+            std::env::temp_dir().join(format!("gengfu-bench-{}", std::process::id()))
+        });
+        let cannot = || format!("cannot make `{}`", path.display());
+        std::fs::create_dir_all(&path).with_context(cannot)?;
+        let mut entries = std::fs::read_dir(&path).with_context(cannot)?;
+        ensure!(entries.next().is_none(), "`{}` is not empty", path.display());
+        Ok(Self { path, is_ours })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.is_ours
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+        {
+            note(&format!("cannot remove `{}`: {error}", self.path.display()));
+        }
+    }
+}
