@@ -2,4 +2,5 @@
 //!
 //! One binary for all, because each further one costs a link.
 
+mod models;
 mod tidy;

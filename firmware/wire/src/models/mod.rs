@@ -3,9 +3,31 @@
 //! Addresses are those on the wire. A model that is not here needs no new program: its map
 //! is written in the site book with the words of [`crate::modbus`] and travels in the plan.
 
+mod abb_b23;
+mod acrel_adw300;
+mod acrel_ddsy1352;
+mod acrel_dtsd1352;
+mod carlo_gavazzi_em24;
+mod carlo_gavazzi_em340;
+mod chint_ddsu666;
 mod chint_dtsu666;
+mod eastron_sdm120;
 mod eastron_sdm630;
+mod eastron_sdm72;
+mod eastron_sdm72_v2;
+mod finder_7m24;
+mod finder_7m38;
 mod fuxin_gas;
+mod hiking_dds238;
+mod inepro_pro380;
+mod janitza_umg;
+mod orno_we515;
+mod orno_we517;
+mod pulse_counter;
+mod schneider_iem3155;
+mod schneider_pm5110;
+mod siemens_pac2200;
+mod tuf_2000m;
 mod xintai_water;
 
 use crate::Quantity;
@@ -46,8 +68,36 @@ pub struct Model {
 }
 
 /// Every model, in the order of its identifier.
-pub const MODELS: &[Model] =
-    &[chint_dtsu666::MODEL, eastron_sdm630::MODEL, fuxin_gas::MODEL, xintai_water::MODEL];
+pub const MODELS: &[Model] = &[
+    abb_b23::MODEL,
+    acrel_adw300::MODEL,
+    acrel_ddsy1352::MODEL,
+    acrel_dtsd1352::MODEL,
+    carlo_gavazzi_em24::MODEL,
+    carlo_gavazzi_em340::MODEL,
+    chint_ddsu666::MODEL,
+    chint_dtsu666::MODEL,
+    eastron_sdm120::MODEL,
+    eastron_sdm630::MODEL,
+    eastron_sdm72::MODEL,
+    eastron_sdm72_v2::MODEL,
+    finder_7m24::MODEL,
+    finder_7m38::MODEL,
+    fuxin_gas::MODEL,
+    hiking_dds238::MODEL,
+    inepro_pro380::MODEL,
+    janitza_umg::MODEL,
+    orno_we515::MODEL,
+    orno_we517::MODEL,
+    pulse_counter::ELECTRICITY,
+    pulse_counter::GAS,
+    pulse_counter::WATER,
+    schneider_iem3155::MODEL,
+    schneider_pm5110::MODEL,
+    siemens_pac2200::MODEL,
+    tuf_2000m::MODEL,
+    xintai_water::MODEL,
+];
 
 /// Returns the model with this identifier, if we know it.
 #[must_use]
@@ -56,12 +106,22 @@ pub fn by_id(id: &str) -> Option<&'static Model> {
 }
 
 // Thousandths of our unit in one of theirs.
+const ONE: i64 = 1_000;
 const VOLT: i64 = 1_000;
 const AMPERE: i64 = 1_000;
 const WATT: i64 = 1_000;
 const VAR: i64 = 1_000;
+const VOLT_AMPERE: i64 = 1_000;
 const HERTZ: i64 = 1_000;
+const KILOWATT: i64 = 1_000_000;
+const KILOVAR: i64 = 1_000_000;
+const KILOVOLT_AMPERE: i64 = 1_000_000;
+const WATT_HOUR: i64 = 1_000;
+const VAR_HOUR: i64 = 1_000;
+const CENTI_KILOWATT_HOUR: i64 = 10_000;
 const KILOWATT_HOUR: i64 = 1_000_000;
+const KILOVAR_HOUR: i64 = 1_000_000;
+const LITRE: i64 = 1_000;
 const CUBIC_METRE: i64 = 1_000_000;
 const CUBIC_METRE_PER_HOUR: i64 = 1_000_000;
 const CELSIUS: i64 = 1_000;
@@ -85,6 +145,28 @@ const fn float(
         order,
         scale: Scale::thousandths(thousandths),
         undefined: Undefined::Nan,
+        ratio,
+    }
+}
+
+/// A whole number, big end first.
+const fn integer(
+    quantity: Quantity,
+    table: Table,
+    address: u16,
+    ty: Type,
+    thousandths: i64,
+    undefined: Undefined,
+    ratio: Ratio,
+) -> Entry {
+    Entry {
+        quantity,
+        table,
+        address,
+        ty,
+        order: WordOrder::Abcd,
+        scale: Scale::thousandths(thousandths),
+        undefined,
         ratio,
     }
 }
@@ -136,6 +218,41 @@ mod tests {
     }
 
     #[test]
+    fn what_a_maker_calls_undefined_is_absent() {
+        use crate::reading::Absence;
+        let undefined: [(&str, Quantity, &[u16]); 7] = [
+            ("abb-b23", Quantity::ActiveEnergyImport, &[0xFFFF; 4]),
+            ("abb-b23", Quantity::VoltageL1, &[0xFFFF; 2]),
+            ("abb-b23", Quantity::ActivePower, &[0x7FFF, 0xFFFF]),
+            ("carlo-gavazzi-em24", Quantity::VoltageL1, &[0xFFFF, 0x7FFF]),
+            ("schneider-iem3155", Quantity::ActiveEnergyImport, &[0x8000, 0, 0, 0]),
+            ("eastron-sdm630", Quantity::VoltageL1, &[0x7FC0, 0]),
+            ("siemens-pac2200", Quantity::ActiveEnergyImport, &[0x7FF8, 0, 0, 0]),
+        ];
+        for (id, quantity, words) in undefined {
+            let entries = by_id(id).unwrap().map.entries;
+            let entry = entries.iter().find(|entry| entry.quantity == quantity).unwrap();
+
+            let value = decode(entry, words, Ratios::ONE);
+
+            assert_eq!(value, Value::Absent(Absence::DeviceFault), "{id} {quantity:?}");
+        }
+    }
+
+    #[test]
+    fn a_pulse_is_worth_what_the_site_book_says() {
+        let ten_litres = Ratios { pt: 1_000, ct: 10_000 };
+        let one_of_1600 = Ratios { pt: 1_000, ct: 625 };
+        let count = |id| &by_id(id).unwrap().map.entries[0];
+
+        let water = decode(count("pulse-water"), &[0, 123], ten_litres);
+        let electricity = decode(count("pulse-electricity"), &[0, 1_600], one_of_1600);
+
+        assert_eq!(water, Value::Measured(1_230_000));
+        assert_eq!(electricity, Value::Measured(1_000_000));
+    }
+
+    #[test]
     fn registers_as_the_meters_send_them_become_our_units() {
         // 230.2 V, and 1,234.5 kWh as the float 0x449A5000.
         check("eastron-sdm630", Quantity::VoltageL1, &[0x4366, 0x3334], 230_200);
@@ -149,5 +266,35 @@ mod tests {
         let total = [0x1234, 0x5686, 0x4222];
         check("fuxin-gas", Quantity::StandardVolume, &total, 12_345_686_422_200);
         check("fuxin-gas", Quantity::Pressure, &[0x42CA, 0xA666], 101_324_997);
+        // An answer of a DDS238 as published by one of its readers: 47.33 kWh, 230.6 V,
+        // 0.62 A, 132 W, -2 var, 0.917, 49.99 Hz.
+        check("hiking-dds238", Quantity::ActiveEnergyImport, &[0, 4733], 47_330_000);
+        check("hiking-dds238", Quantity::VoltageL1, &[2306], 230_600);
+        check("hiking-dds238", Quantity::CurrentL1, &[62], 620);
+        check("hiking-dds238", Quantity::ActivePower, &[132], 132_000);
+        check("hiking-dds238", Quantity::ReactivePower, &[65_534], -2_000);
+        check("hiking-dds238", Quantity::PowerFactor, &[917], 917);
+        check("hiking-dds238", Quantity::Frequency, &[4999], 49_990);
+        // 123,456.78 kWh in hundredths, 64 bits; -1,234.56 W in hundredths.
+        let total = [0, 0, 0x00BC, 0x614E];
+        check("abb-b23", Quantity::ActiveEnergyImport, &total, 123_456_780_000);
+        check("abb-b23", Quantity::ActivePower, &[0xFFFE, 0x1DC0], -1_234_560);
+        // 230.1 V and 12,345.6 kWh in tenths, low register first.
+        check("carlo-gavazzi-em24", Quantity::VoltageL1, &[0x08FD, 0x0000], 230_100);
+        check(
+            "carlo-gavazzi-em340",
+            Quantity::ActiveEnergyImport,
+            &[0xE240, 0x0001],
+            12_345_600_000,
+        );
+        // 987,654,321 Wh; 7.5 kW as a float.
+        let total = [0, 0, 0x3ADE, 0x68B1];
+        check("schneider-iem3155", Quantity::ActiveEnergyImport, &total, 987_654_321_000);
+        check("schneider-pm5110", Quantity::ActivePower, &[0x40F0, 0x0000], 7_500_000);
+        // 1,234,567.25 Wh as a double.
+        let total = [0x4132, 0xD687, 0x4000, 0x0000];
+        check("siemens-pac2200", Quantity::ActiveEnergyImport, &total, 1_234_567_250);
+        // 12.5 m³, low register first.
+        check("tuf-2000m", Quantity::Volume, &[0x0000, 0x4148], 12_500_000);
     }
 }
