@@ -335,7 +335,7 @@ export interface components {
          * @description What the lights of an area do, and whether they may.
          * @enum {string}
          */
-        AreaState: "on" | "off" | "open_hours" | "overtime" | "unknown";
+        AreaState: "on" | "off" | "just_closed" | "learning" | "open_hours" | "overtime" | "unknown";
         /** @description How many readings came on a day. */
         Counts: {
             /**
@@ -507,6 +507,12 @@ export interface components {
             power_mw: number | null;
             /**
              * Format: int64
+             * @description Power now above what never goes away there (the base load that `waste` is counted
+             *     from), mW; null where the meter tells none.
+             */
+            above_mw: number | null;
+            /**
+             * Format: int64
              * @description Waste so far, thousandths of `unit`.
              */
             waste: number;
@@ -552,19 +558,19 @@ export interface components {
          * @description Which sentence stands on top.
          * @enum {string}
          */
-        JudgementCode: "all_off" | "left_on" | "above_typical" | "normal" | "no_data";
+        JudgementCode: "all_off" | "left_on" | "above_typical" | "normal" | "learning" | "no_data";
         /** @description What to put into the sentence. */
         JudgementParams: {
             /** @description Places where something is on that should be off. */
             places: number;
             /**
              * Format: int64
-             * @description Their power together, mW; null when not known.
+             * @description Their power together above what never goes away there, mW; null when not known.
              */
             power_mw: number | null;
             /**
              * Format: int64
-             * @description What an hour of it costs, 1/10000 yuan; null when not known.
+             * @description What an hour of that costs, 1/10000 yuan; null when not known.
              */
             cost_e4_per_hour: number | null;
             /**
@@ -573,6 +579,10 @@ export interface components {
              *     null when not known.
              */
             percent: number | null;
+            /** @description Days like today that are known so far, of the eight weeks before. */
+            days_known: number;
+            /** @description How many of them it takes to say what is usual. */
+            days_needed: number;
         };
         /** @description Newest value of one quantity, or why there is none. */
         LastValue: {
@@ -766,6 +776,12 @@ export interface components {
             interval_s: number;
             /** @description Used in each interval; null is a gap, or has not come yet. */
             amount: (number | null)[];
+            /**
+             * Format: int32
+             * @description Seconds known of the interval that is not over yet, which its amount is of; null where
+             *     none is running or nothing of it is known.
+             */
+            running_s: number | null;
             /** @description How each amount is known. */
             quality: components["schemas"]["IntervalQuality"][];
             /** @description Usual use (median) on such a day. */
@@ -778,7 +794,7 @@ export interface components {
             open: boolean[];
             /**
              * Format: int64
-             * @description Sum of the amounts; null when all of them are gaps.
+             * @description Sum of the amounts of intervals that are over; null when all of them are gaps.
              */
             total: number | null;
             /**
@@ -984,7 +1000,7 @@ export interface components {
              * @description The instant that all of this holds for.
              */
             as_of_at: string;
-            /** @description Whether nothing is left to walk to. */
+            /** @description Whether every place is closed, and nothing is left to walk to. */
             done: boolean;
             /**
              * Format: date-time
@@ -1018,6 +1034,11 @@ export interface components {
              * @description End of today's opening; null when closed, or open without end.
              */
             closes_at: string | null;
+            /**
+             * Format: date-time
+             * @description When a first verdict is possible; null unless just closed.
+             */
+            judged_from_at: string | null;
             /**
              * Format: date-time
              * @description End of the overtime permit that holds now.

@@ -3,6 +3,8 @@
 //! In: intervals of one meter, or of several added up, of eight weeks and today.
 //! Out: what went through since midnight, and what is usual by this time of such a day.
 //!
+//! The same for money: an interval may hold what it cost instead of what went through.
+//!
 //! The usual is taken over whole sums, day by day: the median of sums is not the sum of
 //! medians, and its spread is far narrower than that of the parts.
 
@@ -12,6 +14,7 @@ use jiff::tz::TimeZone;
 
 use crate::calendar::HolidayCalendar;
 use crate::interval::{Coverage, IntervalAmount, WHOLE_S};
+use crate::money::Cost;
 use crate::profile::{TYPICAL_DAYS, Typical, day_span, percentile, within};
 
 /// A day so far.
@@ -23,10 +26,12 @@ pub struct Pace {
     /// What is usual by the same quarter hour of such a day; `None` before three such days
     /// are known.
     pub usual: Option<Typical>,
+    /// How many such days are known whole up to that quarter hour.
+    pub days: usize,
 }
 
-/// Two days are an accident.
-const DAYS_MIN: usize = 3;
+/// So many such days make a usual one: two are an accident.
+pub const DAYS_MIN: usize = 3;
 
 impl Pace {
     /// Compares a local day, up to an instant, with such days of the eight weeks before.
@@ -56,7 +61,32 @@ impl Pace {
             })
         });
         let so_far = sum_until(intervals, day, passed, zone, Coverage::Estimated);
-        Self { so_far, usual: usual.flatten() }
+        Self { so_far, usual: usual.flatten(), days: sums.len() }
+    }
+
+    /// Compares what a local day cost, up to an instant, with such days of the eight weeks
+    /// before, each at the rates of its own time: in 1/10000 of the currency.
+    ///
+    /// `intervals` are several meters' [`priced`] ones added up.
+    #[must_use]
+    pub fn of_cost(
+        intervals: &[IntervalAmount],
+        day: Date,
+        now: i64,
+        zone: &TimeZone,
+        calendar: &HolidayCalendar,
+    ) -> Self {
+        let exact = Self::of(intervals, day, now, zone, calendar);
+        Self {
+            so_far: exact.so_far.map(e4),
+            usual: exact.usual.map(|usual| Typical {
+                low: e4(usual.low),
+                median: e4(usual.median),
+                high: e4(usual.high),
+                days: usual.days,
+            }),
+            days: exact.days,
+        }
     }
 
     /// Returns by how many percent the day so far is above the median of what is usual,
@@ -73,6 +103,22 @@ impl Pace {
     pub fn is_above_usual(&self) -> bool {
         matches!((self.so_far, self.usual), (Some(so_far), Some(usual)) if usual.high < so_far)
     }
+}
+
+/// Returns an interval with what it cost in the place of what went through, in 1e-10 of
+/// the currency; one that no rate covers is missing.
+#[must_use]
+pub fn priced(interval: &IntervalAmount, rate_e4: Option<i64>) -> IntervalAmount {
+    let cost = |amount: i64| amount.checked_mul(rate_e4?);
+    match (cost(interval.measured), cost(interval.estimated)) {
+        (Some(measured), Some(estimated)) => IntervalAmount { measured, estimated, ..*interval },
+        (_, _) => IntervalAmount::missing(interval.start),
+    }
+}
+
+/// From 1e-10 of the currency to 1/10000 of it, rounded as a bill is.
+fn e4(exact: i64) -> i64 {
+    Cost::of(exact, 1).e4()
 }
 
 /// The sum of a day's quarter hours that end by `passed` seconds after midnight, if all of
@@ -135,6 +181,43 @@ mod tests {
             Some((24, 24, 24))
         );
         assert_eq!((pace.percent_above(), pace.is_above_usual()), (Some(0), false));
+    }
+
+    #[test]
+    fn days_so_far_are_counted_before_they_are_enough() {
+        let (zone, today) = (TimeZone::UTC, date(2026, 9, 3));
+        let now = day_span(today, &zone).from + 6 * 3_600;
+        let intervals = history(now, &zone);
+
+        let pace = Pace::of(&intervals, today, now, &zone, &HolidayCalendar::weekdays());
+
+        assert_eq!((pace.usual, pace.days), (None, 2));
+    }
+
+    #[test]
+    fn a_cost_is_usual_at_the_rates_of_its_own_days() {
+        let (zone, today) = (TimeZone::UTC, date(2026, 11, 23));
+        let now = day_span(today, &zone).from + 6 * 3_600;
+        // A watt-hour each quarter hour; dearer since this morning.
+        let dearer = day_span(today, &zone).from;
+        let costs: Vec<IntervalAmount> = history(now, &zone)
+            .iter()
+            .map(|it| IntervalAmount { measured: it.measured * 1_000_000, ..*it })
+            .map(|it| priced(&it, Some(if it.start < dearer { 5_000 } else { 8_000 })))
+            .collect();
+
+        let pace = Pace::of_cost(&costs, today, now, &zone, &HolidayCalendar::weekdays());
+
+        assert_eq!(pace.so_far, Some(24 * 8_000));
+        assert_eq!(pace.usual.map(|usual| usual.median), Some(24 * 5_000));
+        assert_eq!((pace.percent_above(), pace.is_above_usual()), (Some(60), true));
+    }
+
+    #[test]
+    fn what_no_rate_covers_has_no_known_cost() {
+        let interval = IntervalAmount { missing_s: 0, ..IntervalAmount::missing(0) };
+
+        assert_eq!(priced(&interval, None), IntervalAmount::missing(0));
     }
 
     #[test]

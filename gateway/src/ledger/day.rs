@@ -1,12 +1,17 @@
 //! A day, a year and a month, put together for pages, sheets and the watch.
 
+use std::collections::HashMap;
+
 use analysis::calendar::{Day, Exception, Opening};
+use analysis::detect::{Circuit, LightsLimits};
 use analysis::figures::{self, Figure, MeterProfile, MonthFigures, month_figures, month_span};
 use analysis::finding::{Finding, FindingKind};
 use analysis::interval::{IntervalAmount, Span};
 use analysis::money::Cost;
-use analysis::pace::Pace;
-use analysis::profile::{TYPICAL_DAYS, Typical, TypicalDays, day_span, day_start, within};
+use analysis::pace::{self, Pace};
+use analysis::profile::{
+    LEVEL_S, Levels, TYPICAL_DAYS, Typical, TypicalDays, day_span, day_start, within,
+};
 use analysis::site::{Medium, Meter, Site};
 use analysis::tariff::Pricing;
 use jiff::ToSpan;
@@ -145,7 +150,8 @@ impl Ledger {
         figures::day_so_far(site, self.calendar(), meter, date, now, intervals)
     }
 
-    /// Returns what went through a meter today; `None` if it or all of it is unknown.
+    /// Returns what went through a meter in the quarter hours of today that are over, as its
+    /// day has it; `None` if it or all of it is unknown.
     ///
     /// # Errors
     ///
@@ -156,8 +162,8 @@ impl Ledger {
         let now = self.0.clock.now();
         let Some(today) = self.today(now) else { return Ok(None) };
         let intervals = self.intervals(meter, day_span(today, &site.zone))?;
-        let known = intervals.iter().filter_map(IntervalAmount::known);
-        Ok(known.reduce(|sum, amount| sum + amount))
+        let is_known = intervals.iter().any(|interval| interval.known().is_some());
+        Ok(is_known.then(|| self.figure(&site, meter, today, &intervals, now).amount))
     }
 
     /// Returns what all media cost today so far, 1/10000 of the currency.
@@ -176,6 +182,52 @@ impl Ledger {
             }
         }
         Ok(cost)
+    }
+
+    /// Returns what all media cost today so far against what is usual by this time of such
+    /// a day: whole quarter hours, in 1/10000 of the currency.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn cost_pace(&self, now: i64) -> Result<Pace, StoreError> {
+        let (Some(site), Some(today)) = (self.site(), self.today(now)) else {
+            return Ok(Pace::default());
+        };
+        let span = day_span(today, &site.zone);
+        let history = weeks_before(today, &site, Span { to: now.min(span.to), ..span });
+        let mut rates: HashMap<Name, Vec<Option<i64>>> = HashMap::new();
+        let mut together = Vec::new();
+        for meter in site.meters.iter().filter(|meter| site.is_top(meter)) {
+            let Some(pricing) = self.pricing(&site, meter) else { continue };
+            // Looked up once per tariff, not once per meter.
+            let rates = rates.entry(pricing.tariff.id).or_insert_with(|| {
+                let rate = |start| Some(pricing.rate_at(start)?.rate_e4);
+                history.starts().map(rate).collect()
+            });
+            let amounts = self.intervals(meter, history)?;
+            let costs = amounts.iter().zip(rates.iter()).map(|(it, rate)| pace::priced(it, *rate));
+            add_up(&mut together, costs.collect());
+        }
+        Ok(Pace::of_cost(&together, today, now.min(span.to), &site.zone, self.calendar()))
+    }
+
+    /// Returns what a lighting circuit may use in a quarter hour while its area is closed;
+    /// `None` while too little of it is known to say.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn lights_limit(&self, meter: &Meter, now: i64) -> Result<Option<i64>, StoreError> {
+        let Some(site) = self.site() else { return Ok(None) };
+        let Some(hours) = site.hours_of(&meter.area) else { return Ok(None) };
+        let (calendar, zone) = (self.calendar(), &site.zone);
+        let opening = Opening { area: &meter.area, hours, calendar, zone, exceptions: &[] };
+        let intervals = self.intervals(meter, Span { from: now - LEVEL_S, to: now })?;
+        let levels = Levels::learn(&intervals, now, |at| opening.is_open_by_hours(at));
+        let floor_area_m2 = site.area(&meter.area).and_then(|area| area.floor_area_m2);
+        let circuit = Circuit { meter: &meter.id, area: &meter.area, floor_area_m2, levels };
+        Ok(LightsLimits::default().energy_max(&circuit))
     }
 
     /// Returns the share of readings accepted, of those that should be there between the

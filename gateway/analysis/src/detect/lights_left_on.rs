@@ -66,6 +66,14 @@ impl Default for LightsLimits {
 }
 
 impl LightsLimits {
+    /// Returns how long after closing a first verdict is possible, s: nothing found before
+    /// that says nothing.
+    #[must_use]
+    pub fn verdict_after_s(&self) -> i64 {
+        let intervals = i64::try_from(self.intervals_min.max(1)).unwrap_or(i64::MAX);
+        self.grace_s + intervals.saturating_mul(INTERVAL_S)
+    }
+
     /// Returns the largest energy that a quarter hour may have, mWh; `None` if neither the
     /// circuit's working level nor its floor area is known, so nothing can be said.
     #[must_use]

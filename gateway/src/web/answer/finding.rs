@@ -31,6 +31,10 @@ pub struct FindingRow {
     /// Power now, mW; null where the meter tells none.
     #[schema(required)]
     pub power_mw: Option<i64>,
+    /// Power now above what never goes away there (the base load that `waste` is counted
+    /// from), mW; null where the meter tells none.
+    #[schema(required)]
+    pub above_mw: Option<i64>,
     /// Waste so far, thousandths of `unit`.
     pub waste: i64,
     /// Unit of `waste`.

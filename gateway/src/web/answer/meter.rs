@@ -118,6 +118,10 @@ pub struct MeterDay {
     pub interval_s: u32,
     /// Used in each interval; null is a gap, or has not come yet.
     pub amount: Vec<Option<i64>>,
+    /// Seconds known of the interval that is not over yet, which its amount is of; null where
+    /// none is running or nothing of it is known.
+    #[schema(required)]
+    pub running_s: Option<u16>,
     /// How each amount is known.
     pub quality: Vec<IntervalQuality>,
     /// Usual use (median) on such a day.
@@ -128,7 +132,7 @@ pub struct MeterDay {
     pub typical_high: Vec<Option<i64>>,
     /// Whether the meter's area is open.
     pub open: Vec<bool>,
-    /// Sum of the amounts; null when all of them are gaps.
+    /// Sum of the amounts of intervals that are over; null when all of them are gaps.
     #[schema(required)]
     pub total: Option<i64>,
     /// What it cost, 1/10000 yuan; null without a tariff.

@@ -12,7 +12,7 @@ pub struct Patrol {
     /// The instant that all of this holds for.
     #[schema(format = DateTime)]
     pub as_of_at: String,
-    /// Whether nothing is left to walk to.
+    /// Whether every place is closed, and nothing is left to walk to.
     pub done: bool,
     /// Since when nothing is left; null while something is.
     #[schema(required, format = DateTime)]
@@ -41,6 +41,9 @@ pub struct PatrolArea {
     /// End of today's opening; null when closed, or open without end.
     #[schema(required, format = DateTime)]
     pub closes_at: Option<String>,
+    /// When a first verdict is possible; null unless just closed.
+    #[schema(required, format = DateTime)]
+    pub judged_from_at: Option<String>,
     /// End of the overtime permit that holds now.
     #[schema(required, format = DateTime)]
     pub overtime_until: Option<String>,
@@ -59,6 +62,10 @@ pub enum AreaState {
     On,
     /// Off, or within the limit.
     Off,
+    /// Closed for so short a time that nothing can be said yet: people are still leaving.
+    JustClosed,
+    /// Too little is known of its lighting to say what is too much.
+    Learning,
     /// The area is open.
     OpenHours,
     /// The area is closed, and people have said that they work on.

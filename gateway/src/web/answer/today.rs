@@ -44,6 +44,8 @@ pub enum JudgementCode {
     AboveTypical,
     /// As usual.
     Normal,
+    /// There are readings, but too few such days to say what is usual.
+    Learning,
     /// Nothing is known.
     NoData,
 }
@@ -53,16 +55,20 @@ pub enum JudgementCode {
 pub struct JudgementParams {
     /// Places where something is on that should be off.
     pub places: usize,
-    /// Their power together, mW; null when not known.
+    /// Their power together above what never goes away there, mW; null when not known.
     #[schema(required)]
     pub power_mw: Option<i64>,
-    /// What an hour of it costs, 1/10000 yuan; null when not known.
+    /// What an hour of that costs, 1/10000 yuan; null when not known.
     #[schema(required)]
     pub cost_e4_per_hour: Option<i64>,
     /// By how many percent today's use so far is above what is usual, negative for below;
     /// null when not known.
     #[schema(required)]
     pub percent: Option<i64>,
+    /// Days like today that are known so far, of the eight weeks before.
+    pub days_known: usize,
+    /// How many of them it takes to say what is usual.
+    pub days_needed: usize,
 }
 
 /// Good or bad.

@@ -1,6 +1,6 @@
 //! Meters: now, a day, a year.
 
-use analysis::interval::INTERVAL_S;
+use analysis::interval::{INTERVAL_S, WHOLE_S};
 use analysis::site::Meter;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -208,6 +208,7 @@ fn day(rooms: &Rooms, id: &str, date: Date) -> Result<MeterDay, ApiError> {
     let day = rooms.ledger.day(&meter.id, date)?.ok_or(ApiError::NotFound { what: "meter" })?;
     let shares = day.figure.shares();
     let amount: Vec<Option<i64>> = day.intervals.iter().map(|interval| interval.known()).collect();
+    let running = day.intervals.iter().find(|it| it.start <= rows.now && rows.now < it.end());
     let is_known = amount.iter().any(Option::is_some);
     Ok(MeterDay {
         date: date.to_string(),
@@ -216,6 +217,7 @@ fn day(rooms: &Rooms, id: &str, date: Date) -> Result<MeterDay, ApiError> {
         start_at: time::written(day.start, &rows.site.zone),
         interval_s: u32::try_from(INTERVAL_S).unwrap_or(900),
         amount,
+        running_s: running.map(|it| WHOLE_S - it.missing_s).filter(|&known_s| 0 < known_s),
         quality: day.intervals.iter().map(|interval| interval.coverage().into()).collect(),
         typical: day.typical.iter().map(|typical| typical.map(|it| it.median)).collect(),
         typical_low: day.typical.iter().map(|typical| typical.map(|it| it.low)).collect(),

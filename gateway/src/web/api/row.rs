@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use analysis::finding::FindingKind as FoundKind;
-use analysis::interval::IntervalAmount;
+use analysis::interval::{INTERVAL_S, IntervalAmount};
 use analysis::site::{Meter, Site};
 use serde::Deserialize;
 use wire::{Name, Value};
@@ -131,7 +131,11 @@ impl Rows {
             .ok_or(ApiError::NotFound { what: "kind of finding" })?;
         let meter = site.meter(&draft.meter);
         let area = site.area(&draft.area);
-        let newest = meter.and_then(|meter| self.newest(meter));
+        let power_mw = meter.and_then(|meter| self.newest(meter)).and_then(|it| it.power_mw);
+        let evidence = match kind {
+            FoundKind::LightsLeftOn => EvidenceText::read(&draft.evidence)?,
+            FoundKind::SilentMeter => Vec::new(),
+        };
         Ok(FindingRow {
             id: row.id,
             kind: kind.into(),
@@ -145,12 +149,13 @@ impl Rows {
             floor: area.map(|area| area.floor.clone()).unwrap_or_default(),
             opened_at: time::written(draft.opened, zone),
             closed_at: draft.closed.map(|closed| time::written(closed, zone)),
-            power_mw: newest.and_then(|newest| newest.power_mw),
+            power_mw,
+            above_mw: power_mw.map(|power| (power - base_mw(&evidence, draft.waste)).max(0)),
             waste: draft.waste,
             unit: meter.map_or(Unit::Wh, |meter| meter.medium.into()),
             cost_e4: draft.cost_e4,
             limit_mw: match kind {
-                FoundKind::LightsLeftOn => limit_mw(&EvidenceText::read(&draft.evidence)?),
+                FoundKind::LightsLeftOn => limit_mw(&evidence),
                 FoundKind::SilentMeter => None,
             },
             mark: row.mark.as_ref().and_then(|row| {
@@ -175,6 +180,15 @@ fn limit_mw(evidence: &[EvidenceText]) -> Option<i64> {
         ..IntervalAmount::missing(last.start)
     };
     interval.demand()
+}
+
+/// Returns the base load that a finding's waste was counted from, mW: each of its quarter
+/// hours wasted what lay above the same base, so the rest, spread evenly, is that base.
+fn base_mw(evidence: &[EvidenceText], waste: i64) -> i64 {
+    let used: i64 = evidence.iter().map(|it| it.amount).sum();
+    let quarters = i64::try_from(evidence.len()).unwrap_or(i64::MAX);
+    let base = (used - waste).max(0).checked_div(quarters).unwrap_or(0);
+    base * (3600 / INTERVAL_S)
 }
 
 /// What stands where a site book no longer knows the area of an old finding.

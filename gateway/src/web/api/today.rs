@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use analysis::calendar::Opening;
+use analysis::detect::LightsLimits;
 use analysis::finding::FindingKind as FoundKind;
 use analysis::interval::{INTERVAL_S, IntervalAmount, Span, interval_start};
+use analysis::pace::{DAYS_MIN, Pace};
 use analysis::profile::Typical;
 use analysis::site::{Medium, Meter};
 use axum::Json;
@@ -80,22 +82,16 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
     };
     let known = day.intervals.iter().any(|interval| interval.known().is_some());
     let used = known.then_some(day.figure.amount);
-    let mut energy = tile(TileKey::EnergyToday, TileUnit::Wh, used, day.pace.usual, &day, &link);
-    // By whole quarter hours on both sides; the value counts the one that is not over, too.
-    energy.level = match (day.pace.so_far, day.pace.usual) {
-        (Some(_), Some(_)) if day.pace.is_above_usual() => Level::Attention,
-        (Some(_), Some(_)) => Level::Good,
-        (_, _) => Level::Unknown,
-    };
-    let mut cost = tile(
-        TileKey::CostToday,
-        TileUnit::CnyE4,
-        rooms.ledger.cost_today(now)?,
-        None,
-        &day,
-        "/meters",
-    );
-    cost.level = energy.level;
+    // Before the first quarter hour is over nothing equals nothing, which says nothing.
+    let begun = day.start + INTERVAL_S <= now;
+    let usual = day.pace.usual.filter(|_| begun);
+    let mut energy = tile(TileKey::EnergyToday, TileUnit::Wh, used, usual, &day, &link);
+    energy.level = level_of(&day.pace, begun);
+    let spent = rooms.ledger.cost_today(now)?;
+    let pace = rooms.ledger.cost_pace(now)?;
+    let usual = pace.usual.filter(|_| begun);
+    let mut cost = tile(TileKey::CostToday, TileUnit::CnyE4, spent, usual, &day, "/meters");
+    cost.level = level_of(&pace, begun);
     let completeness = rooms.ledger.completeness(today, now)?;
     let mut complete =
         tile(TileKey::Completeness, TileUnit::PercentMilli, completeness, None, &day, "/meters");
@@ -117,6 +113,13 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
         let percent = day.pace.percent_above();
         let params = JudgementParams { percent, power_mw, ..JudgementParams::default() };
         judgement(Level::Attention, JudgementCode::AboveTypical, params)
+    } else if day.pace.days < DAYS_MIN {
+        let params = JudgementParams {
+            days_known: day.pace.days,
+            days_needed: DAYS_MIN,
+            ..JudgementParams::default()
+        };
+        judgement(Level::Unknown, JudgementCode::Learning, params)
     } else {
         let code =
             if is_closed(rooms, &rows)? { JudgementCode::AllOff } else { JudgementCode::Normal };
@@ -136,28 +139,40 @@ fn judgement(level: Level, code: JudgementCode, params: JudgementParams) -> Judg
     Judgement { level, code, params }
 }
 
-/// Says how many places are on that should be off, and what that costs.
+/// Good or bad, by whole quarter hours on both sides. What has a gap is not compared.
+fn level_of(pace: &Pace, begun: bool) -> Level {
+    match (pace.so_far, pace.usual) {
+        (Some(_), Some(_)) if begun && pace.is_above_usual() => Level::Attention,
+        (Some(_), Some(_)) if begun => Level::Good,
+        (_, _) => Level::Unknown,
+    }
+}
+
+/// Says how many places are on that should be off, and what of their power is too much:
+/// what lies above the base load, as their waste is counted.
 ///
 /// Bad while nobody has said anything; once each of them has a mark, somebody sees to it.
 fn judge_left_on(rooms: &Rooms, rows: &Rows, left_on: &[&FindingRow]) -> Judgement {
     let places: BTreeSet<&str> = left_on.iter().map(|row| row.area.id.as_str()).collect();
-    let powers: Vec<Option<i64>> = left_on.iter().map(|row| row.power_mw).collect();
-    let meters = left_on.iter().map(|row| (row.meter.id.as_str(), row.power_mw));
+    let powers: Vec<Option<i64>> = left_on.iter().map(|row| row.above_mw).collect();
+    let meters = left_on.iter().map(|row| (row.meter.id.as_str(), row.above_mw));
     let params = JudgementParams {
         places: places.len(),
         power_mw: fill::together(&powers),
         cost_e4_per_hour: rooms.ledger.cost_per_hour(meters, rows.now),
-        percent: None,
+        ..JudgementParams::default()
     };
     let is_seen_to = left_on.iter().all(|row| row.mark.is_some());
     let level = if is_seen_to { Level::Attention } else { Level::Bad };
     judgement(level, JudgementCode::LeftOn, params)
 }
 
-/// Returns whether no area with lights is open now, permits included.
+/// Returns whether all areas with lights have been closed, permits included, for long enough
+/// that lights which are on would have been found.
 fn is_closed(rooms: &Rooms, rows: &Rows) -> Result<bool, ApiError> {
     let (site, now) = (&*rows.site, rows.now);
-    let permits = rooms.ledger.exceptions(Span { from: now, to: now + 1 })?;
+    let verdict_after_s = LightsLimits::default().verdict_after_s();
+    let permits = rooms.ledger.exceptions(Span { from: now - verdict_after_s, to: now + 1 })?;
     let mut lit = site.meters.iter().filter(|meter| meter.load.has_lights()).peekable();
     // Without lights there is nothing to be off.
     let has_lights = lit.peek().is_some();
@@ -170,7 +185,8 @@ fn is_closed(rooms: &Rooms, rows: &Rows) -> Result<bool, ApiError> {
                 zone: &site.zone,
                 exceptions: &permits,
             };
-            !opening.is_open(now)
+            let closed = opening.closed_since(now, verdict_after_s);
+            closed.is_some_and(|closed| closed + verdict_after_s <= now)
         })
     });
     Ok(has_lights && is_closed)

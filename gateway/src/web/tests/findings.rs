@@ -146,6 +146,66 @@ async fn the_round_is_done_once_each_place_was_seen_to() {
 }
 
 #[tokio::test]
+async fn too_much_is_what_lies_above_the_base_load() {
+    let house = House::furnished();
+    let cookie = house.log_in("leader").await;
+    house.read("light-east", 1_000_000);
+    house.read("light-hall", 0);
+    let id = house.left_on("light-east", "east");
+    // 250 Wh in a quarter hour, 225 of them wasted: 25 Wh, so 100 W, never go away.
+    let journal = house.web.store.journal();
+    let row = journal.view(|view| view.finding(id)).unwrap().expect("the finding");
+    let draft = FindingDraft { waste: 225_000, ..row.draft };
+    journal.commit(|tx| tx.put_finding(&draft, NOW)).unwrap();
+
+    let today = house.get("/api/v1/today", &cookie).await.json();
+
+    let row = &today["left_on"][0];
+    assert_eq!((&row["power_mw"], &row["above_mw"]), (&1_000_000.into(), &900_000.into()));
+    assert_eq!(today["judgement"]["params"]["power_mw"], 900_000);
+}
+
+#[tokio::test]
+async fn a_place_that_is_open_or_has_just_closed_is_not_called_off() {
+    let house = House::furnished();
+    let cookie = house.log_in("caretaker").await;
+    let told = async |hour: i64, minute: i64| {
+        let now = NOW - 81_900 + hour * 3_600 + minute * 60;
+        house.web.clock.set(now);
+        house.poll("light-hall", wire::Value::Measured(900_000), now - 10);
+        house.poll("light-east", wire::Value::Measured(0), now - 10);
+        let patrol = house.get("/api/v1/patrol", &cookie).await.json();
+        (patrol["areas"][0].clone(), patrol["areas"][1]["state"].clone(), patrol["done"].clone())
+    };
+
+    let (noon, _, noon_done) = told(12, 0).await;
+    let (closing, _, closing_done) = told(18, 40).await;
+    let (evening, unlearnt, evening_done) = told(19, 0).await;
+
+    assert_eq!((&noon["state"], noon_done), (&"open_hours".into(), false.into()));
+    assert_eq!((&closing["state"], closing_done), (&"just_closed".into(), false.into()));
+    assert_eq!(closing["judged_from_at"], "2026-11-23T19:00:00+08:00");
+    assert_eq!((&evening["state"], &evening["judged_from_at"]), (&"off".into(), &Value::Null));
+    // Nothing is known of the other circuit: neither what it usually draws, nor its floor.
+    assert_eq!((unlearnt, evening_done), ("learning".into(), false.into()));
+}
+
+#[tokio::test]
+async fn a_site_without_history_says_that_it_is_learning() {
+    let house = House::furnished();
+    let cookie = house.log_in("leader").await;
+    house.read("light-east", 1_000_000);
+    house.read("light-hall", 0);
+
+    let today = house.get("/api/v1/today", &cookie).await.json();
+
+    let judgement = &today["judgement"];
+    assert_eq!((&judgement["code"], &judgement["level"]), (&"learning".into(), &"unknown".into()));
+    let params = &judgement["params"];
+    assert_eq!((&params["days_known"], &params["days_needed"]), (&0.into(), &3.into()));
+}
+
+#[tokio::test]
 async fn today_begins_with_what_is_on_and_should_be_off() {
     let house = House::furnished();
     let cookie = house.log_in("leader").await;

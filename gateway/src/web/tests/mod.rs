@@ -65,6 +65,7 @@ building = "main"
 floor = "1F"
 hours = "lessons"
 walk_order = 10
+floor_area_m2 = 100
 
 [[node]]
 id = "node-1"
