@@ -32,14 +32,19 @@ export function byFloor(areas: readonly PatrolArea[]): Floor[] {
   return floors;
 }
 
-/** What an area asks of whoever walks: to go there, to look since no meter tells, or nothing. */
-export type Errand = 'go' | 'look' | 'none';
+/**
+ * What an area asks of whoever walks: to go there, to look since no meter tells, to wait
+ * since it is open or has just closed, or nothing.
+ */
+export type Errand = 'go' | 'look' | 'wait' | 'none';
 
 /** Returns what is still to be done in an area. */
 export function errandOf(area: PatrolArea): Errand {
   const open = area.findings.filter((finding) => finding.kind === 'lights_left_on' && finding.state === 'open');
   if (open.some((finding) => finding.mark === null)) return 'go';
-  return open.length === 0 && area.state === 'unknown' ? 'look' : 'none';
+  const untold = area.state === 'unknown' || area.state === 'learning';
+  if (open.length === 0 && untold) return 'look';
+  return area.state === 'open_hours' || area.state === 'just_closed' ? 'wait' : 'none';
 }
 
 /** How a round stands. */
@@ -48,7 +53,9 @@ export interface Round {
   look: number;
   none: number;
   /** What the headline says; `done` only when the gateway says so too. */
-  stands: 'done' | 'go' | 'look' | 'waiting' | 'early';
+  stands: 'done' | 'go' | 'look' | 'waiting' | 'settling' | 'early';
+  /** When the last place that has just closed can be judged. */
+  judged_from_at: string | null;
 }
 
 /** Returns how the round stands; `done` is the gateway's own verdict. */
@@ -61,6 +68,10 @@ export function roundOf(areas: readonly PatrolArea[], done: boolean): Round {
   const waiting = areas.some((area) =>
     area.findings.some((finding) => finding.state === 'open' && finding.mark?.kind === 'switched_off'),
   );
-  const stands = go > 0 ? 'go' : look > 0 ? 'look' : waiting ? 'waiting' : done ? 'done' : 'early';
-  return { go, look, none: count('none'), stands };
+  const judged = areas.flatMap((area) => (area.judged_from_at === null ? [] : [area.judged_from_at]));
+  const judged_from_at = judged.sort((a, b) => Date.parse(a) - Date.parse(b))[judged.length - 1] ?? null;
+  const settling = judged_from_at !== null && !areas.some((area) => area.state === 'open_hours');
+  const stands =
+    go > 0 ? 'go' : look > 0 ? 'look' : waiting ? 'waiting' : done ? 'done' : settling ? 'settling' : 'early';
+  return { go, look, none: count('none'), stands, judged_from_at };
 }

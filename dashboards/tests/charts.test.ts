@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { colourOf, dayOption } from '../src/charts/day.ts';
+import { colourOf, dayOption, ratesOf, runningAt } from '../src/charts/day.ts';
 import { escaped } from '../src/charts/escape.ts';
-import { brightest, byWallClock, cellsOf, heatOption } from '../src/charts/heat.ts';
+import { brightest, byWallClock, cellsOf, heatOption, sinceFirst } from '../src/charts/heat.ts';
 import { axisMarks, bandPath, linePath } from '../src/charts/line.ts';
 import type { Paint } from '../src/charts/paint.ts';
 import { tipAt } from '../src/charts/tip.ts';
@@ -77,6 +77,42 @@ test('the day is drawn with its gap hatched and its opening hours shaded', () =>
   ]);
   const bars = (option['series'] as { type: string; data: { value: number | null }[] }[]).find((series) => series.type === 'bar');
   assert.equal(bars?.data[54]?.value, null);
+});
+
+test('the quarter hour under way is drawn by what is known of it and as nothing else', () => {
+  const day = campus.day('light-2f-east', '2026-11-23');
+  assert.ok(day !== null && day.running_s !== null);
+  const words = { demand: 'd', typical: 't', band: 'b', interval: () => '' };
+
+  const rates = ratesOf(day, 78);
+  const option = dayOption(day, day.amount.map(String), 78, PAINT, words, { narrow: false, still: true });
+
+  // It began at 19:30; 700 seconds of it are known, and the lights draw as before.
+  assert.equal(day.running_s, 700);
+  assert.equal(runningAt(day, 78), 78);
+  assert.ok(Math.abs((rates[78] ?? 0) / (rates[77] ?? 1) - 1) < 0.1, `${rates[77]} then ${rates[78]}`);
+  const bars = (option['series'] as { type: string; data: { itemStyle: { color: unknown; borderType?: string } }[] }[]).find((series) => series.type === 'bar');
+  assert.equal(bars?.data[78]?.itemStyle.borderType, 'dashed');
+  assert.equal(bars?.data[77]?.itemStyle.borderType, undefined);
+  assert.equal(bars?.data[77]?.itemStyle.color, 'closed');
+});
+
+test('a day that is over has no quarter hour under way', () => {
+  const day = campus.day('light-2f-east', '2026-11-20');
+  assert.ok(day !== null);
+
+  assert.equal(runningAt(day, 96), null);
+});
+
+test('a year begins with its first day with data, and shows twelve weeks at least', () => {
+  const year = campus.year('light-2f-east');
+  assert.ok(year !== null);
+  const empty = (days: number): typeof year => ({ ...year, days: year.days.map((day, at) => (at < days ? { ...day, total: null } : day)) });
+
+  assert.equal(sinceFirst(year), year);
+  assert.equal(sinceFirst(empty(100)).days.length, 264);
+  assert.equal(sinceFirst(empty(360)).days.length, 84);
+  assert.equal(sinceFirst(empty(364)).days.length, 364);
 });
 
 test('a gap in the year has no cell', () => {

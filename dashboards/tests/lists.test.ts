@@ -53,6 +53,9 @@ test('a marked place is nothing to do, one without readings is to be looked at',
   assert.equal(errandOf(area), 'go');
   assert.equal(errandOf({ ...area, findings: area.findings.map((finding) => ({ ...finding, mark })) }), 'none');
   assert.equal(errandOf({ ...area, state: 'unknown', findings: [] }), 'look');
+  assert.equal(errandOf({ ...area, state: 'learning', findings: [] }), 'look');
+  assert.equal(errandOf({ ...area, state: 'open_hours', findings: [] }), 'wait');
+  assert.equal(errandOf({ ...area, state: 'just_closed', findings: [] }), 'wait');
 });
 
 test('the round is done only when nothing is left and the gateway agrees', () => {
@@ -71,6 +74,10 @@ test('the round is done only when nothing is left and the gateway agrees', () =>
   assert.equal(roundOf(off.areas, true).stands, 'done');
   assert.equal(roundOf(off.areas, false).stands, 'early');
   assert.equal(roundOf(new Campus('no_data').patrol().areas, false).stands, 'look');
+  assert.equal(roundOf(new Campus('learning').patrol().areas, false).stands, 'look');
+  assert.equal(roundOf(new Campus('working').patrol().areas, false).stands, 'early');
+  const closed = roundOf(new Campus('just_closed').patrol().areas, false);
+  assert.deepEqual([closed.stands, closed.judged_from_at], ['settling', '2026-11-23T20:15:00+08:00']);
 });
 
 test('every path is a page, and an unknown one says so', () => {

@@ -18,6 +18,22 @@ export interface DayWords {
   interval: (at: number) => string;
 }
 
+/** Returns the interval that is under way and partly known: `over`, if there is one. */
+export function runningAt(day: MeterDay, over: number): number | null {
+  return day.running_s !== null && (day.amount[over] ?? null) !== null ? over : null;
+}
+
+/**
+ * Returns the mean rate (the API's scale) of each interval; of the one under way it is that
+ * of the seconds that are known, so that it neither looks like a fall nor like an estimate.
+ */
+export function ratesOf(day: MeterDay, over: number): (number | null)[] {
+  const running = runningAt(day, over);
+  return day.amount.map((amount, at) =>
+    demand(amount, at === running && day.running_s !== null ? day.running_s : day.interval_s),
+  );
+}
+
 /** Returns a bar's colour: use while the area is closed stands out, an estimate is striped. */
 export function colourOf(day: MeterDay, at: number, paint: Paint): Pattern {
   const quality = day.quality[at];
@@ -45,7 +61,8 @@ export function dayOption(
     values.map((amount) => onAxis(demand(amount, day.interval_s), rate));
   const low = plotted(day.typical_low);
   const high = plotted(day.typical_high);
-  const amounts = plotted(day.amount);
+  const amounts = ratesOf(day, over).map((mean) => onAxis(mean, rate));
+  const running = runningAt(day, over);
   const label = { color: paint.muted, fontSize: 0.75 * paint.rem, fontFamily: paint.font };
   const shaded = (spans: Span[], color: unknown) =>
     spans.map(({ from, to }) => [{ xAxis: from - 0.5, itemStyle: { color } }, { xAxis: to - 0.5 }]);
@@ -120,7 +137,10 @@ export function dayOption(
         barWidth: '72%',
         data: amounts.map((value, at) => ({
           value,
-          itemStyle: { color: colourOf(day, at, paint) },
+          itemStyle:
+            at === running
+              ? { color: 'transparent', borderType: 'dashed', borderWidth: 1.5, borderColor: day.open[at] === true ? paint.open : paint.closed }
+              : { color: colourOf(day, at, paint) },
         })),
       },
       {

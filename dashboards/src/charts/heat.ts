@@ -30,6 +30,23 @@ export function byWallClock(hours: readonly (number | null)[]): (number | null)[
   return [...hours];
 }
 
+/** Days that the year shows at least, so that a new meter's cells are not as wide as bars. */
+const DAYS_LEAST = 84;
+
+/**
+ * Returns the year from its first day with data on, at least twelve weeks.
+ *
+ * What was before the meter is no gap, and hatching nine months of it hides the three that
+ * are there.
+ */
+export function sinceFirst(year: MeterYear): MeterYear {
+  const first = year.days.findIndex((day) => day.total !== null);
+  const from = first < 0 ? 0 : Math.max(0, Math.min(first, year.days.length - DAYS_LEAST));
+  if (from === 0) return year;
+  const days = year.days.slice(from);
+  return { ...year, days, from: days[0]?.date ?? year.from };
+}
+
 /** Returns the cells [day, hour, value as on the axis]; gaps are left out. */
 export function cellsOf(year: MeterYear): [number, number, number][] {
   const quantity = quantityOf(year.unit);

@@ -202,6 +202,28 @@ test('all off says so with the time', async () => {
   });
 });
 
+test('a place that has just closed is not called off', async () => {
+  await reading({}, async (page, at) => {
+    gateway.campus.scenario = 'just_closed';
+    await visit(page, `${at}/patrol`);
+
+    assert.equal(await page.locator('h1').textContent(), '刚下班，20:15 起有结论');
+    assert.equal(await page.getByText('没问题').count(), 0);
+    await accessible(page, 'just closed');
+  });
+});
+
+test('a site without history says that it is learning and compares nothing', async () => {
+  await reading({}, async (page, at) => {
+    gateway.campus.scenario = 'learning';
+    await visit(page, at);
+
+    await page.getByText('像今天这样的日子要满 3 天才能比较，现在有 1 天。').waitFor();
+    assert.equal(await page.locator('.tile-standing').getByText('还在学习').count(), 3);
+    await accessible(page, 'learning');
+  });
+});
+
 test('a finding that opens appears without a reload', async () => {
   await reading({}, async (page, at) => {
     gateway.campus.scenario = 'all_off';

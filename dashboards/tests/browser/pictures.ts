@@ -35,7 +35,7 @@ for (const width of [PHONE, PC]) {
       gateway.campus.scenario = 'left_on';
       gateway.campus.setupNeeded = false;
       for (const [name, path] of Object.entries(PATHS)) await take(name, path, width, language, theme);
-      for (const scenario of ['all_off', 'working', 'no_data'] as Scenario[]) {
+      for (const scenario of ['all_off', 'working', 'no_data', 'just_closed', 'learning'] as Scenario[]) {
         gateway.campus.scenario = scenario;
         await take(`today-${scenario}`, '/', width, language, theme);
         await take(`patrol-${scenario}`, '/patrol', width, language, theme);

@@ -9,7 +9,7 @@ type Schemas = components['schemas'];
 type Row = Schemas['MeterRow'];
 
 /** What the evening is like. */
-export type Scenario = 'left_on' | 'all_off' | 'working' | 'no_data';
+export type Scenario = 'left_on' | 'all_off' | 'working' | 'no_data' | 'just_closed' | 'learning';
 
 export const NOW = Date.parse('2026-11-23T19:42:00+08:00');
 const OFFSET_MS = 8 * 3_600_000;
@@ -212,7 +212,9 @@ export class Campus {
       const kind = find(id);
       if (kind === undefined) return [];
       const opened_at = `2026-11-23T${at}:00+08:00`;
-      const waste = Math.round((rate(kind, NOW, this.scenario) * (NOW - Date.parse(opened_at))) / HOUR_MS);
+      // What never goes away is no waste: 12 % of the peak, as the shape has it.
+      const above = Math.round(rate(kind, NOW, this.scenario) - 0.12 * kind.peak);
+      const waste = Math.round((above * (NOW - Date.parse(opened_at))) / HOUR_MS);
       return [
         {
           id: index + 11,
@@ -225,6 +227,7 @@ export class Campus {
           opened_at,
           closed_at: null,
           power_mw: rate(kind, NOW, this.scenario),
+          above_mw: above,
           waste,
           unit: 'Wh' as const,
           cost_e4: Math.round((waste / 1e6) * 0.8123 * 10_000),
@@ -252,7 +255,7 @@ export class Campus {
 
   today(): Schemas['Today'] {
     const left_on = this.findings().filter((finding) => finding.mark === null || finding.mark.kind === 'switched_off');
-    const power = left_on.reduce((sum, finding) => sum + (finding.power_mw ?? 0), 0);
+    const power = left_on.reduce((sum, finding) => sum + (finding.above_mw ?? 0), 0);
     const whole = METERS.filter((kind) => kind.row.load === 'whole' && kind.row.medium === 'electricity');
     const none = this.scenario === 'no_data';
     const start = midnight(dateOf(NOW));
@@ -269,29 +272,32 @@ export class Campus {
     const now = whole.reduce((sum, kind) => sum + rate(kind, NOW, this.scenario), 0);
     const usualNow = ((typical[over] ?? 0) * 3600) / SLOT_S;
     const shares = { measured_milli: 981, estimated_milli: 12, missing_milli: 7 };
+    const learning = this.scenario === 'learning';
     const around = (value: number): Pick<Schemas['Tile'], 'typical' | 'typical_low' | 'typical_high'> => ({
-      typical: Math.round(value),
-      typical_low: Math.round(value * 0.88),
-      typical_high: Math.round(value * 1.09),
+      typical: learning ? null : Math.round(value),
+      typical_low: learning ? null : Math.round(value * 0.88),
+      typical_high: learning ? null : Math.round(value * 1.09),
     });
     const value = (number: number): number | null => (none ? null : number);
     const judgement: Schemas['Judgement'] = {
-      level: none ? 'unknown' : left_on.length > 0 ? 'attention' : 'good',
-      code: none ? 'no_data' : left_on.length > 0 ? 'left_on' : this.scenario === 'working' ? 'normal' : 'all_off',
+      level: none || learning ? 'unknown' : left_on.length > 0 ? 'attention' : 'good',
+      code: none ? 'no_data' : learning ? 'learning' : left_on.length > 0 ? 'left_on' : this.scenario === 'all_off' ? 'all_off' : 'normal',
       params: {
         places: left_on.length,
         power_mw: power,
         cost_e4_per_hour: Math.round((power / 1e6) * 0.8123 * 10_000),
         percent: 4,
+        days_known: learning ? 1 : 40,
+        days_needed: 3,
       },
     };
     return {
       as_of_at: rfc(NOW),
       judgement,
       tiles: [
-        { key: 'power_now', value: value(now), unit: 'W', ...around(usualNow), ...shares, level: none ? 'unknown' : now > usualNow * 1.09 ? 'attention' : 'good', link: '/meters' },
-        { key: 'energy_today', value: value(used), unit: 'Wh', ...around(usual), ...shares, level: none ? 'unknown' : 'good', link: '/meters' },
-        { key: 'cost_today', value: value(Math.round((used / 1e6) * 0.7512 * 10_000)), unit: 'CNY_e4', ...around((usual / 1e6) * 0.7512 * 10_000), ...shares, level: none ? 'unknown' : 'good', link: '/meters' },
+        { key: 'power_now', value: value(now), unit: 'W', ...around(usualNow), ...shares, level: none || learning ? 'unknown' : now > usualNow * 1.09 ? 'attention' : 'good', link: '/meters' },
+        { key: 'energy_today', value: value(used), unit: 'Wh', ...around(usual), ...shares, level: none || learning ? 'unknown' : 'good', link: '/meters' },
+        { key: 'cost_today', value: value(Math.round((used / 1e6) * 0.7512 * 10_000)), unit: 'CNY_e4', ...around((usual / 1e6) * 0.7512 * 10_000), ...shares, level: none || learning ? 'unknown' : 'good', link: '/meters' },
         { key: 'completeness', value: none ? 0 : 99_300, unit: 'percent_milli', typical: null, typical_low: null, typical_high: null, ...(none ? { measured_milli: 0, estimated_milli: 0, missing_milli: 1000 } : shares), level: none ? 'bad' : 'good', link: '/meters' },
       ],
       left_on,
@@ -300,9 +306,9 @@ export class Campus {
         start_at: rfc(start),
         interval_s: SLOT_S,
         amount,
-        typical,
-        typical_low: typical.map((number) => Math.round(number * 0.88)),
-        typical_high: typical.map((number) => Math.round(number * 1.09)),
+        typical: typical.map((number) => (learning ? null : number)),
+        typical_low: typical.map((number) => (learning ? null : Math.round(number * 0.88))),
+        typical_high: typical.map((number) => (learning ? null : Math.round(number * 1.09))),
       },
     };
   }
@@ -313,7 +319,7 @@ export class Campus {
       const mine = findings.filter((finding) => finding.area.id === kind.row.area.id);
       const overtime = mine.find((finding) => finding.mark?.kind === 'overtime')?.mark?.until ?? null;
       const state: Schemas['AreaState'] =
-        this.scenario === 'no_data' ? 'unknown' : this.scenario === 'working' ? 'open_hours' : overtime !== null ? 'overtime' : mine.length > 0 ? 'on' : 'off';
+        this.scenario === 'no_data' ? 'unknown' : this.scenario === 'just_closed' || this.scenario === 'learning' ? this.scenario : this.scenario === 'working' ? 'open_hours' : overtime !== null ? 'overtime' : mine.length > 0 ? 'on' : 'off';
       return {
         area: kind.row.area,
         building: kind.row.building,
@@ -321,6 +327,7 @@ export class Campus {
         walk_order: (index + 1) * 10,
         state,
         closes_at: state === 'open_hours' ? '2026-11-23T20:00:00+08:00' : null,
+        judged_from_at: state === 'just_closed' ? '2026-11-23T20:15:00+08:00' : null,
         overtime_until: overtime,
         power_mw: this.scenario === 'no_data' ? null : rate(kind, NOW, this.scenario),
         findings: mine,
@@ -376,6 +383,9 @@ export class Campus {
     const instants = Array.from({ length: SLOTS }, (_, at) => start + at * SLOT_S * 1000);
     const over = (ms: number): boolean => ms + SLOT_S * 1000 <= NOW && this.scenario !== 'no_data';
     const working = works(date);
+    // The last reading is 20 s old; it is 19:42.
+    const running_s = Math.floor((NOW - 20_000) / 1000) % SLOT_S;
+    const running_ms = this.scenario !== 'no_data' ? (instants.find((ms) => ms <= NOW && NOW < ms + SLOT_S * 1000) ?? null) : null;
     const amount = instants.map((ms) => (!over(ms) || missing(kind, ms) ? null : amountAt(kind, ms, this.scenario)));
     const typical = instants.map((_, at) => Math.round((kind.peak * kind.shape(at / 4, working) * SLOT_S) / 3600));
     const total = amount.reduce<number>((sum, value) => sum + (value ?? 0), 0);
@@ -388,8 +398,9 @@ export class Campus {
       unit: kind.row.unit,
       start_at: rfc(start),
       interval_s: SLOT_S,
-      amount,
-      quality: instants.map((ms, at) => (amount[at] === null ? 'missing' : estimated(ms) ? 'estimated' : 'measured')),
+      amount: instants.map((ms, at) => (ms === running_ms ? Math.round((amountAt(kind, ms, this.scenario) * running_s) / SLOT_S) : (amount[at] ?? null))),
+      running_s: running_ms === null ? null : running_s,
+      quality: instants.map((ms, at) => (ms === running_ms ? 'partly' : amount[at] === null ? 'missing' : estimated(ms) ? 'estimated' : 'measured')),
       typical,
       typical_low: typical.map((value) => Math.round(value * 0.8)),
       typical_high: typical.map((value) => Math.round(value * 1.18)),
