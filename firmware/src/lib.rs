@@ -15,6 +15,7 @@
 //! - [`bus`]: what can be asked of the meters' line, and how it can fail;
 //! - [`rtu`]: Modbus RTU on any stream of bytes;
 //! - [`planner`]: a register map becomes few requests;
+//! - [`load`]: how busy a plan keeps its bus;
 //! - [`poll`]: one meter is read once;
 //! - [`schedule`]: which meter next, and when;
 //! - [`outbox`]: what was read and is not yet acknowledged;
@@ -36,6 +37,7 @@ extern crate std;
 
 pub mod bus;
 pub mod host;
+pub mod load;
 pub mod node;
 pub mod outbox;
 pub mod planner;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use analysis::site::Meter;
 use bytes::Bytes;
+use firmware::load::{Load, THINKING_MS};
 use wire::List;
 use wire::message::{Plan, PlanFault, PlanMap, PlannedMeter};
 use wire::modbus::{LineSettings, Ratios};
@@ -55,6 +56,19 @@ pub enum PlanError {
 pub fn plans(book: &SiteBook, version: i64) -> Result<BTreeMap<Name, Bytes>, PlanError> {
     let revision = u32::try_from(version).unwrap_or(u32::MAX);
     book.nodes.iter().map(|node| Ok((node.id, encoded(book, node, revision)?))).collect()
+}
+
+/// Returns how busy each node's bus will be, in the order of the site book.
+///
+/// # Errors
+///
+/// As [`plans`].
+pub fn loads(book: &SiteBook) -> Result<Vec<(Name, Load)>, PlanError> {
+    let load = |node: &Node| {
+        // A bus without a line of its own (Modbus TCP) has 0 baud in the site book.
+        Ok((node.id, Load::of(&plan(book, node, 0)?, node.baud != 0, THINKING_MS)))
+    };
+    book.nodes.iter().map(load).collect()
 }
 
 fn encoded(book: &SiteBook, node: &Node, revision: u32) -> Result<Bytes, PlanError> {
@@ -128,5 +142,19 @@ mod tests {
         let campus = Plan::decode(&plans[&Name::new("node-campus").unwrap()]).unwrap();
         assert_eq!((office.revision, office.maps.len(), office.meters.len()), (7, 1, 8));
         assert_eq!((campus.maps.len(), campus.meters.len()), (3, 5));
+    }
+
+    #[test]
+    fn a_bus_that_cannot_keep_up_is_seen_before_it_is_built() {
+        let text = include_str!("demo/site.toml");
+        let calm = site_book::parse(text).unwrap();
+        // The demo's nodes poll each minute.
+        let hasty = site_book::parse(&text.replace("interval_s = 60", "interval_s = 1")).unwrap();
+
+        let calm = loads(&calm).unwrap();
+        let hasty = loads(&hasty).unwrap();
+
+        assert!(calm.iter().all(|(_, load)| load.permille < firmware::load::CROWDED), "{calm:?}");
+        assert!(firmware::load::FULL < hasty[0].1.permille, "{hasty:?}");
     }
 }

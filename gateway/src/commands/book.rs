@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use firmware::load::{CROWDED, FULL};
 
 use super::say;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::document::Mistake;
+use crate::plan;
 use crate::site_book::{self, SiteBook};
 use crate::store::Store;
 use crate::store::journal::{NewAudit, SiteBookRow};
@@ -19,7 +21,7 @@ pub(super) fn check(config: &Path, book: Option<&Path>) -> Result<()> {
         let (_, book) = read(path)?;
         let (meters, areas) = (book.site.meters.len(), book.site.areas.len());
         say(format!("{}: right; {meters} meters, {areas} areas", path.display()));
-        anyhow::Ok(())
+        tell_loads(&book)
     });
     match (configured, described) {
         (Err(error), Some(Err(other))) => bail!("{error}\nerror: {other}"),
@@ -27,6 +29,34 @@ pub(super) fn check(config: &Path, book: Option<&Path>) -> Result<()> {
         (Ok(()), Some(described)) => described,
         (Ok(()), None) => Ok(()),
     }
+}
+
+/// Says how busy each bus will be; an error if one cannot keep up with what it is asked.
+fn tell_loads(book: &SiteBook) -> Result<()> {
+    let mut too_much = Vec::new();
+    for (node, load) in plan::loads(book)? {
+        let percent = load.permille.div_ceil(10);
+        let (requests, round_ms) = (load.requests, load.round_ms);
+        say(format!(
+            "bus of `{node}`: {percent} % busy; {requests} requests a round, {round_ms} ms"
+        ));
+        if FULL < load.permille {
+            too_much.push(format!("`{node}` ({percent} %)"));
+        } else if CROWDED < load.permille {
+            say(format!(
+                "warning: the bus of `{node}` has no room for repetitions; \
+                 poll more rarely, or give it a faster line or a second one"
+            ));
+        }
+    }
+    if too_much.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "cannot keep up: the bus of {} is asked for more than it can carry\n\
+         hint: raise `interval_s`, raise `baud`, or move meters to another bus",
+        too_much.join(", ")
+    )
 }
 
 /// Takes a site book into the journal as its newest version.
@@ -39,6 +69,7 @@ pub(super) fn import(
 ) -> Result<()> {
     let config = Config::load(config)?;
     let (text, book) = read(path)?;
+    tell_loads(&book)?;
     let store = Store::open(&config.data_dir)?;
     let version = put(&store, &text, author, note, clock.now())?;
     let (meters, nodes) = (book.site.meters.len(), book.nodes.len());
