@@ -52,21 +52,49 @@ pub struct ListenConfig {
     pub address: SocketAddr,
     /// Who may connect; nobody needs to log in if it is absent.
     pub login: Option<Login>,
+    /// How connections are protected; not at all if it is absent.
+    pub tls: Option<ListenTls>,
+}
+
+/// How connections of nodes are protected. Files are PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenTls {
+    /// Our certificate, and those between it and the authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who signs the certificates of nodes. With it each node must show one, made out to
+    /// its name.
+    pub client_ca: Option<PathBuf>,
+    /// A port of its own, beside the unprotected one; without it the listener's address
+    /// is the protected one and there is no other.
+    pub address: Option<SocketAddr>,
 }
 
 /// A broker that the gateway subscribes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrokerConfig {
-    /// Host name or address.
+    /// Host name or address; with TLS, the name that the broker's certificate must have.
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// How the connection is protected; not at all if it is absent.
+    pub tls: Option<BrokerTls>,
     /// Stable client id; two gateways with the same one would kick each other out.
     pub client_id: String,
     /// How the gateway logs in at the broker.
     pub login: Option<Login>,
     /// Shared subscription group for several gateways on one broker.
     pub shared_group: Option<String>,
+}
+
+/// How the connection to a broker is protected. Files are PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokerTls {
+    /// Who signs the broker's certificate; without it those that this machine trusts.
+    pub ca: Option<PathBuf>,
+    /// Our certificate and its private key, if the broker asks for one.
+    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 /// A user name and a password.
@@ -199,7 +227,8 @@ impl Config {
                 let listen = mqtt.section("listen", |listen| {
                     let address = listen.need_parsed("address");
                     let login = read_login(listen, folder);
-                    Some(ListenConfig { address: address?, login })
+                    let tls = read_listen_tls(listen, folder);
+                    Some(ListenConfig { address: address?, login, tls })
                 });
                 let broker = mqtt.section("broker", |broker| read_broker(broker, folder));
                 if !mqtt.has("listen") && !mqtt.has("broker") {
@@ -239,7 +268,9 @@ fn read_web(web: &Section<'_>) -> Option<WebConfig> {
 
 fn read_broker(broker: &Section<'_>, folder: &Path) -> Option<BrokerConfig> {
     let host = broker.need_text("host");
-    let port = broker.integer("port", 1..=65_535).unwrap_or(1883);
+    let tls = read_broker_tls(broker, folder);
+    let usual = if tls.is_some() { 8883 } else { 1883 };
+    let port = broker.integer("port", 1..=65_535).unwrap_or(usual);
     let client_id = broker.text("client_id").unwrap_or("gengfu-gateway").to_owned();
     let login = read_login(broker, folder);
     let shared_group = broker.text("shared_group").map(str::to_owned);
@@ -249,10 +280,65 @@ fn read_broker(broker: &Section<'_>, folder: &Path) -> Option<BrokerConfig> {
     Some(BrokerConfig {
         host: host?.to_owned(),
         port: u16::try_from(port).ok()?,
+        tls,
         client_id,
         login,
         shared_group,
     })
+}
+
+fn read_listen_tls(listen: &Section<'_>, folder: &Path) -> Option<ListenTls> {
+    let certificate = read_file(listen, "tls_cert", folder);
+    let key = read_file(listen, "tls_key", folder);
+    let client_ca = read_file(listen, "client_ca", folder);
+    let address = listen.parsed("tls_address");
+    for (one, other) in [("tls_cert", "tls_key"), ("tls_key", "tls_cert")] {
+        if listen.has(one) && !listen.has(other) {
+            listen.mistake(other, format!("is missing beside `{one}`"));
+        }
+    }
+    for key in ["client_ca", "tls_address"] {
+        if listen.has(key) && !listen.has("tls_cert") {
+            listen.mistake("tls_cert", format!("is missing beside `{key}`"));
+        }
+    }
+    if address.is_some() && client_ca.is_some() {
+        listen.mistake(
+            "client_ca",
+            "protects nothing while there is an unprotected port; leave out `tls_address`",
+        );
+    }
+    Some(ListenTls { certificate: certificate?, key: key?, client_ca, address })
+}
+
+fn read_broker_tls(broker: &Section<'_>, folder: &Path) -> Option<BrokerTls> {
+    let is_on = broker.boolean("tls").unwrap_or(false);
+    let ca = read_file(broker, "ca", folder);
+    let certificate = read_file(broker, "client_cert", folder);
+    let key = read_file(broker, "client_key", folder);
+    for (one, other) in [("client_cert", "client_key"), ("client_key", "client_cert")] {
+        if broker.has(one) && !broker.has(other) {
+            broker.mistake(other, format!("is missing beside `{one}`"));
+        }
+    }
+    for key in ["ca", "client_cert"] {
+        if broker.has(key) && !is_on {
+            broker.mistake(key, "is of no use without `tls = true`");
+        }
+    }
+    is_on.then(|| BrokerTls { ca, client: certificate.zip(key) })
+}
+
+/// Reads the name of a file that must be there, and can be read.
+fn read_file(section: &Section<'_>, key: &str, folder: &Path) -> Option<PathBuf> {
+    let path = folder.join(section.text(key)?);
+    match std::fs::File::open(&path) {
+        Ok(_) => Some(path),
+        Err(error) => {
+            section.mistake(key, format!("cannot be read: {error}"));
+            None
+        }
+    }
 }
 
 fn read_mail(mail: &Section<'_>, folder: &Path) -> Option<MailConfig> {
@@ -365,6 +451,37 @@ user = \"u\"
                 (9, "mail.from"),
             ]
         );
+    }
+
+    #[test]
+    fn tls_is_whole_or_a_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.pem", "b.pem"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let parse = |text: &str| {
+            Config::parse(&format!("data_dir = \"data\"\n{text}"), folder.path())
+                .map_err(|all| all.into_iter().map(|it| it.key).collect::<Vec<_>>())
+        };
+
+        let whole = parse(
+            "[mqtt.listen]\naddress = \"0.0.0.0:8883\"\ntls_cert = \"a.pem\"\ntls_key = \"b.pem\"\n\
+             client_ca = \"a.pem\"\n[mqtt.broker]\nhost = \"h\"\ntls = true\nca = \"a.pem\"\n",
+        )
+        .unwrap()
+        .mqtt;
+        let broken = parse(
+            "[mqtt.listen]\naddress = \"0.0.0.0:1883\"\ntls_cert = \"a.pem\"\n\
+             [mqtt.broker]\nhost = \"h\"\nca = \"away.pem\"\nclient_key = \"b.pem\"\n",
+        );
+
+        let (listen, broker) = (whole.listen.unwrap(), whole.broker.unwrap());
+        assert_eq!(listen.tls.unwrap().client_ca, Some(folder.path().join("a.pem")));
+        assert_eq!((broker.port, broker.tls.unwrap().client), (8883, None));
+        let wanted = ["mqtt.listen.tls_key", "mqtt.broker.ca", "mqtt.broker.client_cert"];
+        let mut broken = broken.unwrap_err();
+        broken.dedup();
+        assert!(wanted.iter().all(|key| broken.iter().any(|it| it == key)), "{broken:?}");
     }
 
     #[test]

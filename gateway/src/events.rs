@@ -129,6 +129,36 @@ pub fn broker_connected(door: &'static str, session_present: bool) {
     tracing::info!(door, session_present, "broker connected");
 }
 
+/// A door to a broker is open and nothing comes by it.
+pub fn broker_silent(door: &'static str, error: &dyn std::error::Error) {
+    BROKER_LOST.add(door, 1);
+    tracing::warn!(door, error = %chain(error), "broker silent; connecting anew");
+}
+
+/// A broker kept all that it was tried with, or dropped some of it.
+pub fn broker_tried(door: &'static str, sent: u32, received: u32) {
+    if received < sent {
+        tracing::error!(door, sent, received, "broker drops messages that it acknowledged");
+    } else {
+        tracing::info!(door, sent, "broker tried; it keeps what it acknowledges");
+    }
+}
+
+/// A broker could not be tried: for instance, it does not let us use the topic.
+pub fn broker_untried(door: &'static str, reason: &str) {
+    tracing::warn!(door, reason, "broker not tried; it may drop messages");
+}
+
+/// Certificates that had changed are in use.
+pub fn certificates_read() {
+    tracing::info!("certificates changed and are in use");
+}
+
+/// Certificates have changed and are of no use; those before stay.
+pub fn certificates_unusable(error: &dyn std::error::Error) {
+    tracing::error!(error = %chain(error), "certificates changed and cannot be used");
+}
+
 /// A node announced itself.
 pub fn node_online(node: &Name, version: &str) {
     tracing::info!(%node, version, "node online");

@@ -15,6 +15,12 @@ pub enum Code {
     DiskFull,
     /// The MQTT broker cannot be reached.
     BrokerAway,
+    /// The broker, or who says it is the broker, has no certificate that we may trust.
+    BrokerUntrusted,
+    /// The broker does not let us in, or not to our topics.
+    BrokerRefuses,
+    /// The broker is there, and nothing comes from any node.
+    BrokerSilent,
     /// The broker dropped messages in the start-up test.
     BrokerDrops,
     /// Mails wait because the mail server refuses or cannot be reached.
@@ -38,6 +44,9 @@ impl Code {
         match self {
             Self::DiskFull => "disk_full",
             Self::BrokerAway => "broker_away",
+            Self::BrokerUntrusted => "broker_untrusted",
+            Self::BrokerRefuses => "broker_refuses",
+            Self::BrokerSilent => "broker_silent",
             Self::BrokerDrops => "broker_drops",
             Self::MailFailing => "mail_failing",
             Self::CalendarMissing => "calendar_missing",

@@ -29,7 +29,7 @@ use crate::ingest::board::{NodeStates, PlanBoard};
 use crate::ingest::broker::BrokerDoor;
 use crate::ingest::door::Door;
 use crate::ingest::gate::Roster;
-use crate::ingest::listen::{self, Limits, Listener};
+use crate::ingest::listen::{self, Entrance, Limits, Listener};
 use crate::ingest::{self, Incoming};
 use crate::ledger::Ledger;
 use crate::live::Live;
@@ -62,7 +62,7 @@ pub struct House {
     config: Config,
     pages: TcpListener,
     pages_at: SocketAddr,
-    socket: Option<std::net::TcpListener>,
+    entrances: Vec<Entrance>,
     mqtt_at: Option<SocketAddr>,
     demo: bool,
 }
@@ -82,8 +82,9 @@ impl House {
             format!("cannot serve the pages on {}; is another gateway running?", config.web.listen)
         })?;
         let pages_at = pages.local_addr()?;
-        let socket = config.mqtt.listen.as_ref().map(|it| listen::bind(it.address)).transpose()?;
-        let mqtt_at = socket.as_ref().map(std::net::TcpListener::local_addr).transpose()?;
+        let entrances = config.mqtt.listen.as_ref().map(Entrance::open_all).transpose()?;
+        let entrances = entrances.unwrap_or_default();
+        let mqtt_at = entrances.first().map(Entrance::address).transpose()?;
         Ok(Self {
             store,
             ledger,
@@ -93,7 +94,7 @@ impl House {
             config,
             pages,
             pages_at,
-            socket,
+            entrances,
             mqtt_at,
             demo: false,
         })
@@ -142,7 +143,7 @@ impl House {
         let (roster_sender, roster) = signal::channel(Arc::new(Roster::default()));
         let (site_sender, site) = signal::channel(None);
         let watch = self.watch();
-        let Self { store, ledger, clock, health, live, config, pages, socket, demo, .. } = self;
+        let Self { store, ledger, clock, health, live, config, pages, entrances, demo, .. } = self;
         let board = PlanBoard::default();
         let states = NodeStates::default();
 
@@ -157,7 +158,7 @@ impl House {
         follow.take_up();
         let doors = Doors {
             config: config.mqtt.clone(),
-            socket,
+            entrances,
             roster,
             board,
             states,
@@ -231,7 +232,7 @@ fn why(name: &str, ended: Result<Result<()>, tokio::task::JoinError>) -> anyhow:
 /// The two doors, open as soon as there is a site to open them for.
 struct Doors {
     config: MqttConfig,
-    socket: Option<std::net::TcpListener>,
+    entrances: Vec<Entrance>,
     roster: signal::Receiver<Arc<Roster>>,
     board: PlanBoard,
     states: NodeStates,
@@ -260,17 +261,15 @@ impl Doors {
             clock: self.clock,
             incoming: self.incoming,
         };
-        let mut listener = match self.socket {
-            Some(socket) => {
-                let login = self.config.listen.and_then(|listen| listen.login);
-                let admission = match login {
-                    Some(login) => listen::by_password(login),
-                    None => listen::anybody(),
-                };
-                Some(Listener::start(socket, door.clone(), admission, Limits::default())?)
-            }
-            None => None,
-        };
+        let mut listener = None;
+        if !self.entrances.is_empty() {
+            let admission = match self.config.listen.and_then(|listen| listen.login) {
+                Some(login) => listen::by_password(login),
+                None => listen::anybody(),
+            };
+            let (entrances, limits) = (self.entrances, Limits::default());
+            listener = Some(Listener::start_at(entrances, door.clone(), admission, limits)?);
+        }
         let mut broker = self.config.broker.map(|broker| BrokerDoor::open(broker, door));
         let ended = tokio::select! {
             _ = stop.wait_for(|&stop| stop) => Ok(()),

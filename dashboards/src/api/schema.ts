@@ -987,7 +987,7 @@ export interface components {
          * @description The states that a page can tell of.
          * @enum {string}
          */
-        NoticeCode: "disk_full" | "broker_away" | "broker_drops" | "mail_failing" | "calendar_missing" | "site_book_missing" | "node_gone" | "payloads_rejected" | "work_failing" | "readings_late";
+        NoticeCode: "disk_full" | "broker_away" | "broker_untrusted" | "broker_refuses" | "broker_silent" | "broker_drops" | "mail_failing" | "calendar_missing" | "site_book_missing" | "node_gone" | "payloads_rejected" | "work_failing" | "readings_late";
         /**
          * @description How much a notice matters.
          * @enum {string}

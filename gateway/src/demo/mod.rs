@@ -168,7 +168,7 @@ fn config(options: &Options, data_dir: PathBuf, mail_port: u16) -> Config {
             open_reading: true,
         },
         mqtt: MqttConfig {
-            listen: Some(ListenConfig { address: loopback, login: None }),
+            listen: Some(ListenConfig { address: loopback, login: None, tls: None }),
             broker: None,
         },
         mail: Some(MailConfig {

@@ -100,6 +100,12 @@ impl Roster {
         Self { nodes: readers.values().copied().collect(), readers }
     }
 
+    /// Returns whether there is nobody to hear from.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// Returns whether any meter is read by this node.
     #[must_use]
     pub fn knows(&self, node: &Name) -> bool {

@@ -22,7 +22,8 @@
 //! - [`board`]: plans to nodes, states from nodes;
 //! - [`door`]: what both doors do with a message;
 //! - [`listen`]: the gateway's own MQTT listener;
-//! - [`broker`]: somebody else's broker.
+//! - [`broker`]: somebody else's broker;
+//! - [`tls`]: certificates, for both.
 
 pub mod board;
 pub mod broker;
@@ -31,6 +32,7 @@ pub mod door;
 pub(crate) mod fixture;
 pub mod gate;
 pub mod listen;
+pub mod tls;
 
 use tokio::sync::{mpsc, oneshot};
 

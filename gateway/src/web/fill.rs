@@ -99,6 +99,9 @@ impl From<health::Code> for NoticeCode {
         match code {
             health::Code::DiskFull => Self::DiskFull,
             health::Code::BrokerAway => Self::BrokerAway,
+            health::Code::BrokerUntrusted => Self::BrokerUntrusted,
+            health::Code::BrokerRefuses => Self::BrokerRefuses,
+            health::Code::BrokerSilent => Self::BrokerSilent,
             health::Code::BrokerDrops => Self::BrokerDrops,
             health::Code::MailFailing => Self::MailFailing,
             health::Code::CalendarMissing => Self::CalendarMissing,

@@ -1,7 +1,14 @@
 //! Against a real mosquitto, which comes from other hands than rumqttc.
+//!
+//! Here are the broker, a node, and what readings go through; [`protected`] is about TLS
+//! and log-in, [`suspect`] about a broker that drops, and one from which nothing comes.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "of rumqttc's packets a test wants one")]
 
+mod protected;
+mod suspect;
+
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -34,30 +41,38 @@ struct Mosquitto {
 }
 
 impl Mosquitto {
+    /// With the configuration that we ship.
     fn new() -> Self {
+        // Ours for the test: the address, the folder, who may come in.
+        let ours =
+            ["listener", "allow_anonymous", "password_file", "persistence_location", "log_dest"];
+        let shipped = include_str!("../../../mosquitto.conf").lines();
+        let kept = shipped.filter(|line| !ours.iter().any(|key| line.starts_with(key)));
+        Self::with(&kept.map(|line| format!("{line}\n")).collect::<String>())
+    }
+
+    /// With these lines beside those without which there would be no test.
+    fn with(lines: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Taken and given back: nobody else asks for this one in between, as a rule.
         let port =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        let shipped = include_str!("../../../mosquitto.conf");
-        // Ours for the test: the address, the folder, and that it stays who we are.
-        let mine: String = shipped
-            .lines()
-            .filter(|line| {
-                !["listener", "persistence_location", "log_dest", "password_file"]
-                    .iter()
-                    .any(|key| line.starts_with(key))
-            })
-            .map(|line| {
-                format!("{}\n", line.replace("allow_anonymous false", "allow_anonymous true"))
-            })
-            .collect();
+        let mosquitto = Self { child: None, port, folder };
+        mosquitto.configure(lines);
+        mosquitto
+    }
+
+    /// Takes other lines, for the next start.
+    fn configure(&self, lines: &str) {
+        let (port, folder) = (self.port, self.folder.path());
+        // As root it would give up its rights and could not write into the folder.
+        let anonymous = if lines.contains("password_file") { "" } else { "allow_anonymous true\n" };
         let config = format!(
-            "listener {port} 127.0.0.1\npersistence_location {}/\nlog_dest stderr\nuser root\n{mine}",
-            folder.path().display()
+            "listener {port} 127.0.0.1\npersistence_location {}/\nlog_dest stderr\nuser root\n\
+             {anonymous}{lines}",
+            folder.display()
         );
-        std::fs::write(folder.path().join("mosquitto.conf"), config).unwrap();
-        Self { child: None, port, folder }
+        std::fs::write(folder.join("mosquitto.conf"), config).unwrap();
     }
 
     async fn start(&mut self) {
@@ -111,6 +126,7 @@ impl Mosquitto {
         BrokerConfig {
             host: "127.0.0.1".to_owned(),
             port: self.port,
+            tls: None,
             client_id: "gengfu-test".to_owned(),
             login: None,
             shared_group: None,
@@ -211,11 +227,17 @@ impl Gateway {
     }
 
     async fn broker_away(&self, is_away: bool) {
+        self.notice(Code::BrokerAway, is_away).await;
+    }
+
+    /// Waits until a notice stands, or stands no more; returns its parameters.
+    async fn notice(&self, code: Code, stands: bool) -> BTreeMap<&'static str, String> {
         let health = self.door.health.clone();
         let mut changed = health.watch();
-        let matches =
-            |_: &u64| health.all().iter().any(|notice| notice.code == Code::BrokerAway) == is_away;
-        soon("the notice about the broker", changed.wait_for(matches)).await.unwrap();
+        let found = || health.all().into_iter().find(|notice| notice.code == code);
+        let matches = |_: &u64| found().is_some() == stands;
+        soon(&format!("the notice {code:?}: {stands}"), changed.wait_for(matches)).await.unwrap();
+        found().map(|notice| notice.params).unwrap_or_default()
     }
 
     async fn incoming(&mut self) -> Incoming {

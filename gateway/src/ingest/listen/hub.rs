@@ -46,6 +46,8 @@ pub(super) struct Hello<'a> {
     pub(super) user: Option<&'a str>,
     pub(super) password: Option<&'a [u8]>,
     pub(super) will: Option<Will>,
+    /// The names in its certificate, if it had to show one.
+    pub(super) names: Option<Vec<String>>,
     /// Whether what was remembered is to be forgotten.
     pub(super) clean: bool,
     /// How long the client asks to be remembered, in seconds.
@@ -59,6 +61,8 @@ pub(super) enum Refusal {
     Nameless,
     /// Its will is about another node or site, or it has no right to speak for this one.
     NotAdmitted,
+    /// Its certificate is made out to another name than the node's.
+    WrongCertificate,
     /// There are too many already.
     Busy,
 }
@@ -197,6 +201,10 @@ impl Hub {
                 Name::new(name).map_err(|_| Refusal::Nameless)?
             }
         };
+        let is_named = |names: &Vec<String>| names.iter().any(|name| name == node.as_str());
+        if !hello.names.as_ref().is_none_or(is_named) {
+            return Err(Refusal::WrongCertificate);
+        }
         let (client, user, password) = (hello.client, hello.user, hello.password);
         let claim = Claim { client, user, password, node };
         if hello.client.is_empty() {
@@ -359,6 +367,7 @@ impl Refusal {
         match self {
             Self::Nameless => "nameless",
             Self::NotAdmitted => "not-admitted",
+            Self::WrongCertificate => "wrong-certificate",
             Self::Busy => "too-many",
         }
     }

@@ -13,11 +13,15 @@
 //! It serves nodes and is no general broker: messages are not passed from client to
 //! client, retained messages are those of [`Limits`] and of one topic tree.
 //!
+//! TLS is a layer of a connection's stream, so nothing above it knows ([`Entrance`]). Where
+//! nodes must show a certificate, each speaks only for the node that it is made out to.
+//!
 //! It runs on a thread of its own with ntex's runtime, because a session of `ntex-mqtt`
 //! cannot leave the thread on which it began. Sessions are plain single-threaded state,
 //! and the rest of the gateway talks to them through channels.
 
 mod client;
+mod entrance;
 mod hub;
 mod inlet;
 mod session;
@@ -29,7 +33,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ntex::io::{Io, IoConfig};
+use ntex::io::{IoBoxed, IoConfig};
 use ntex::rt::{DefaultRuntime, System};
 use ntex::service::cfg::SharedCfg;
 use ntex::service::{ServiceFactory, fn_factory_with_config, fn_service};
@@ -38,10 +42,12 @@ use ntex_mqtt::{Control, MqttServer, MqttServiceConfig, QoS};
 use tokio::sync::oneshot;
 use wire::Name;
 
+pub use self::entrance::Entrance;
 use self::hub::Hub;
 use self::inlet::Inlet;
 use self::session::{Fault, Session};
 use super::door::Door;
+use super::tls::TlsError;
 use crate::config::Login;
 
 /// How much of everything the listener takes on.
@@ -123,6 +129,9 @@ pub enum ListenError {
         #[source]
         source: std::io::Error,
     },
+    /// The connections cannot be protected.
+    #[error("cannot protect the connections of nodes")]
+    Tls(#[from] TlsError),
     /// The machine gave no thread or no socket.
     #[error("cannot start the MQTT listener")]
     Start(#[source] std::io::Error),
@@ -160,8 +169,26 @@ impl Listener {
         admission: Admission,
         limits: Limits,
     ) -> Result<Self, ListenError> {
-        let address = socket.local_addr().map_err(ListenError::Start)?;
-        socket.set_nonblocking(true).map_err(ListenError::Start)?;
+        Self::start_at([Entrance::plain(socket)].into(), door, admission, limits)
+    }
+
+    /// Starts listening at several entrances, of which the first gives the address.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::Start`] if the machine has no thread or socket left.
+    pub fn start_at(
+        entrances: Vec<Entrance>,
+        door: Door,
+        admission: Admission,
+        limits: Limits,
+    ) -> Result<Self, ListenError> {
+        let nowhere = || ListenError::Start(std::io::ErrorKind::InvalidInput.into());
+        let first = entrances.first().ok_or_else(nowhere)?;
+        let address = first.address().map_err(ListenError::Start)?;
+        for entrance in &entrances {
+            entrance.make_ready().map_err(ListenError::Start)?;
+        }
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         std::thread::Builder::new()
@@ -171,7 +198,7 @@ impl Listener {
                 let system = System::build().name("mqtt-listen").ping_interval(0);
                 let result = system
                     .build(DefaultRuntime)
-                    .block_on(serve(socket, door, admission, limits, stopped));
+                    .block_on(serve(entrances, door, admission, limits, stopped));
                 if let Err(error) = result {
                     crate::events::listener_failed(&error);
                     return; // `end` is dropped unsent
@@ -213,13 +240,12 @@ impl Listener {
 }
 
 async fn serve(
-    socket: TcpListener,
+    entrances: Vec<Entrance>,
     door: Door,
     admission: Admission,
     limits: Limits,
     stopped: oneshot::Receiver<Duration>,
 ) -> std::io::Result<()> {
-    let socket = tokio::net::TcpListener::from_std(socket)?;
     let hub = Rc::new(Hub::new(door, admission, limits));
     let config = SharedCfg::new("mqtt-listen").add(mqtt_config(limits)).add(io_config()).build();
     // One expression, because the types in it have no names.
@@ -272,40 +298,29 @@ async fn serve(
         .replace_middlewares(Inlet)
         // The inlet lets none through to here.
         .publish(fn_service(async |_: ntex_mqtt::v5::Publish| Err(Fault::Astray))));
-    let server = ServiceFactory::<Io, SharedCfg>::pipeline(&server, config.clone())
+    let server = ServiceFactory::<IoBoxed, SharedCfg>::pipeline(&server, config.clone())
         .await
         .map_err(|()| std::io::Error::other("cannot make the MQTT service"))?;
     let follow = tokio::task::spawn_local(hub::follow_board(Rc::clone(&hub)));
     let pass_on = tokio::task::spawn_local(hub::pass_on(Rc::clone(&hub)));
-
-    let mut stopped = std::pin::pin!(stopped);
-    let deadline = loop {
-        tokio::select! {
-            // Dropped without a word: the owner is gone, so nobody waits for us either.
-            deadline = &mut stopped => break deadline.unwrap_or_default(),
-            accepted = socket.accept() => match accepted {
-                Ok((stream, _)) if hub.connections() < limits.sessions => {
-                    let Ok(io) = stream
-                        .into_std()
-                        .and_then(|stream| ntex::rt::from_tcp_stream(stream, config.clone()))
-                    else {
-                        continue; // it hung up between two calls
-                    };
-                    let counted = hub.connected();
-                    let server = server.clone();
-                    tokio::task::spawn_local(async move {
-                        // What went wrong was told where it happened.
-                        server.call(io).await.ok();
-                        drop(counted);
-                    });
+    let mut accepting = tokio::task::JoinSet::new();
+    for entrance in entrances {
+        let serve = {
+            let server = server.clone();
+            move |io: IoBoxed| {
+                let server = server.clone();
+                async move {
+                    // What went wrong was told where it happened.
+                    server.call(io).await.ok();
                 }
-                Ok(_) => crate::events::client_refused("too-many"),
-                // Out of file handles: it helps nobody to ask again at once.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
-        }
-    };
-    drop(socket);
+        };
+        accepting.spawn_local(entrance.accept(Rc::clone(&hub), config.clone(), serve));
+    }
+
+    // Dropped without a word: the owner is gone, so nobody waits for us either.
+    let deadline = stopped.await.unwrap_or_default();
+    accepting.shutdown().await;
     follow.abort();
     // Past the deadline what is left is cut off with the runtime.
     tokio::time::timeout(deadline, hub.stop()).await.ok();

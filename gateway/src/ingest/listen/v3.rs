@@ -7,6 +7,7 @@ use ntex::time::Seconds;
 use ntex_mqtt::QoS;
 use ntex_mqtt::v3::{Handshake, HandshakeAck, ProtocolMessage, ProtocolMessageAck};
 
+use super::entrance;
 use super::hub::{Hello, Hub, Refusal, Welcome};
 use super::session::{Session, Sink, Will};
 
@@ -25,6 +26,7 @@ pub(super) fn shake_hands(hub: &Rc<Hub>, handshake: Handshake) -> HandshakeAck<R
             payload: Bytes::copy_from_slice(&will.message),
             retain: will.retain,
         }),
+        names: entrance::names_shown(handshake.io()),
         clean: packet.clean_session,
         // This version knows only "ends with the connection" and "does not end".
         expiry_s: if packet.clean_session { 0 } else { u32::MAX },
@@ -36,7 +38,7 @@ pub(super) fn shake_hands(hub: &Rc<Hub>, handshake: Handshake) -> HandshakeAck<R
             if keep_alive_s == 0 { ack.idle_timeout(SILENCE_MAX) } else { ack }
         }
         Err(Refusal::Nameless) => handshake.identifier_rejected(),
-        Err(Refusal::NotAdmitted) => handshake.not_authorized(),
+        Err(Refusal::NotAdmitted | Refusal::WrongCertificate) => handshake.not_authorized(),
         Err(Refusal::Busy) => handshake.service_unavailable(),
     }
 }

@@ -10,6 +10,7 @@ use ntex_mqtt::v5::codec::{
 use ntex_mqtt::v5::{Handshake, HandshakeAck, ProtocolMessage, ProtocolMessageAck};
 
 use super::client::FilterError;
+use super::entrance;
 use super::hub::{Hello, Hub, Refusal, Welcome};
 use super::session::{Session, Sink, Will};
 
@@ -28,6 +29,7 @@ pub(super) fn shake_hands(hub: &Rc<Hub>, handshake: Handshake) -> HandshakeAck<R
             payload: Bytes::copy_from_slice(&will.message),
             retain: will.retain,
         }),
+        names: entrance::names_shown(handshake.io()),
         clean: packet.clean_start,
         expiry_s: packet.session_expiry_interval_secs,
     };
@@ -38,7 +40,7 @@ pub(super) fn shake_hands(hub: &Rc<Hub>, handshake: Handshake) -> HandshakeAck<R
         Err(refusal) => {
             return handshake.failed(match refusal {
                 Refusal::Nameless => ConnectAckReason::ClientIdentifierNotValid,
-                Refusal::NotAdmitted => ConnectAckReason::NotAuthorized,
+                Refusal::NotAdmitted | Refusal::WrongCertificate => ConnectAckReason::NotAuthorized,
                 Refusal::Busy => ConnectAckReason::ServerBusy,
             });
         }

@@ -81,7 +81,13 @@ pub enum NoticeCode {
     DiskFull,
     /// The MQTT broker cannot be reached.
     BrokerAway,
-    /// The broker dropped messages when it was tried at start.
+    /// The broker's certificate cannot be trusted: another host or authority, or expired.
+    BrokerUntrusted,
+    /// The broker does not let the gateway in; `error` says how.
+    BrokerRefuses,
+    /// The broker is there, and nothing has come from any node for `minutes`.
+    BrokerSilent,
+    /// The broker dropped messages when it was tried: `received` of `sent` came.
     BrokerDrops,
     /// Mails do not leave; `error` says why.
     MailFailing,

@@ -2,13 +2,14 @@
 //!
 //! Here are the world of the tests and their client; the tests are in [`acknowledgement`]
 //! (what is acknowledged, and when), [`delivery`] (what a node gets, and who hears of its
-//! end) and [`limits`] (what is refused, and how it ends).
+//! end), [`limits`] (what is refused, and how it ends) and [`protected`] (TLS).
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "of rumqttc's packets a test wants one")]
 
 mod acknowledgement;
 mod delivery;
 mod limits;
+mod protected;
 
 use std::time::Duration;
 
