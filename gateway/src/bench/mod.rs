@@ -14,6 +14,7 @@
 
 pub mod fleet;
 pub mod gauge;
+pub mod ingest;
 mod line;
 pub mod server;
 pub mod sheet;

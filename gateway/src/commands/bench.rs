@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{note, say};
 use crate::bench::fleet::Pattern;
-use crate::bench::{Sheet, store};
+use crate::bench::{Sheet, ingest, store};
 
 /// What is measured, and how its figures are printed.
 #[derive(Debug, Args)]
@@ -30,6 +30,13 @@ enum Bench {
     #[command(after_help = "Example: gengfu bench store \
         --against 'http://127.0.0.1:8428/write?precision=s' --against-dir /var/lib/victoria")]
     Store(StoreArguments),
+    /// From a message on a socket to a synced commit and back as PUBACK.
+    #[command(after_help = "Example: gengfu bench ingest --own --through mosquitto\n\
+        Example: gengfu bench ingest --rate 33333 --minutes 60")]
+    Ingest(ingest::IngestArguments),
+    /// What `ingest` starts to publish; prints `ready`, begins at a line, tells at the end.
+    #[command(hide = true)]
+    Publish(ingest::publisher::PublishArguments),
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +75,10 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
     let BenchArguments { bench, json, data_dir } = arguments;
     let folder = Folder::new(data_dir)?;
     let sheet = match bench {
+        Bench::Publish(arguments) => {
+            return ingest::publisher::publish(&arguments, &|line| say(line));
+        }
+        Bench::Ingest(arguments) => ingest::run(&arguments, &folder.path, &note)?,
         Bench::Store(arguments) => store::run(&arguments.options(&folder.path)?, &note)?,
     };
     print(&sheet, json);
