@@ -53,8 +53,27 @@ const fn number(text: &str) -> u16 {
 
 /// The plan, and how often it was changed.
 struct PlanSlot {
-    plan: Option<Plan>,
+    /// Empty until there is one.
+    plan: Plan,
     changes: u32,
+}
+
+impl PlanSlot {
+    /// Takes over a plan from its bytes if it is good and another one.
+    ///
+    /// Apart and never inlined: the plan that is looked at lies on the stack, once, and only
+    /// as long as it is looked at.
+    #[inline(never)]
+    fn take(&mut self, bytes: &[u8]) -> Result<u32, (u32, PlanFault)> {
+        let mut plan = Plan::empty();
+        plan.read(bytes).map_err(|_| (0, PlanFault::Unreadable))?;
+        plan.check().map_err(|fault| (plan.revision, fault))?;
+        if self.changes == 0 || self.plan != plan {
+            self.plan = plan;
+            self.changes = self.changes.saturating_add(1);
+        }
+        Ok(plan.revision)
+    }
 }
 
 /// A node's memory. `M` is the mutex that lets its two loops share it: one without a lock
@@ -78,7 +97,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             outbox: Mutex::new(outbox),
             pushed: Signal::new(),
             revision: AtomicU32::new(0),
-            plan: Mutex::new(PlanSlot { plan: None, changes: 0 }),
+            plan: Mutex::new(PlanSlot { plan: Plan::empty(), changes: 0 }),
             plan_changed: Signal::new(),
         }
     }
@@ -103,16 +122,19 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
     ///
     /// Why not, with the plan's revision as far as it could be read, else 0.
     pub async fn take_plan(&self, bytes: &[u8]) -> Result<u32, (u32, PlanFault)> {
-        let plan = Plan::decode(bytes).map_err(|_| (0, PlanFault::Unreadable))?;
-        plan.check().map_err(|fault| (plan.revision, fault))?;
         let mut slot = self.plan.lock().await;
-        if slot.plan.as_ref() != Some(&plan) {
-            slot.plan = Some(plan);
-            slot.changes = slot.changes.wrapping_add(1);
-            self.revision.store(plan.revision, Ordering::Relaxed);
+        let before = slot.changes;
+        let revision = slot.take(bytes)?;
+        if slot.changes != before {
+            self.revision.store(revision, Ordering::Relaxed);
             self.plan_changed.signal(());
         }
-        Ok(plan.revision)
+        Ok(revision)
+    }
+
+    /// Returns which run of the node this is.
+    pub const fn boot(&self) -> u32 {
+        self.identity.boot
     }
 
     /// Returns how many packs wait for their acknowledgement.
@@ -131,11 +153,12 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
                 continue;
             };
             let slot = self.plan.lock().await;
-            let Some(plan) = slot.plan.as_ref() else {
+            if slot.changes == 0 {
                 drop(slot);
                 self.plan_changed.wait().await;
                 continue;
-            };
+            }
+            let plan = &slot.plan;
             if followed != slot.changes {
                 followed = slot.changes;
                 gaps_refused = [false; MAPS_MAX];

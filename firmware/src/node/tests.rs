@@ -194,7 +194,7 @@ fn a_plan_that_is_no_good_leaves_the_one_before() {
     assert_eq!(unreadable, Err((0, PlanFault::Unreadable)));
 
     assert_eq!(node.revision.load(Ordering::Relaxed), 4);
-    assert_eq!(block_on(node.plan.lock()).plan, Some(plan(4)));
+    assert_eq!(block_on(node.plan.lock()).plan, plan(4));
 }
 
 #[test]

@@ -33,6 +33,11 @@ impl<T: Copy + Default, const N: usize> List<T, N> {
         Ok(())
     }
 
+    /// Removes all items.
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// Returns a list of the items of a slice.
     ///
     /// # Errors

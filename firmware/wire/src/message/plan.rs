@@ -288,33 +288,60 @@ impl Plan {
         Ok(writer.len())
     }
 
+    /// Returns a plan without meters, which no node can work by: somewhere to read one into.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            revision: 0,
+            interval_s: 0,
+            line: LineSettings::default(),
+            maps: List::new(),
+            meters: List::new(),
+        }
+    }
+
     /// Reads a plan. Whether it makes sense is for [`Self::check`] to say.
     ///
     /// # Errors
     ///
     /// [`DecodeError::TooMany`] if it is larger than a node can hold; the others as they say.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut plan = Self::empty();
+        plan.read(bytes)?;
+        Ok(plan)
+    }
+
+    /// Reads a plan into its place: one is 5 KB, and a microcontroller has no room for the
+    /// copies on the way from a function to its caller.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::decode`]; the plan is in parts the old and in parts the new one then.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
         let mut reader = Reader::new(bytes);
         let (mut revision, mut interval_s, mut line) = (None, None, None);
-        let (mut maps, mut meters) = (None, None);
+        let (mut has_maps, mut has_meters) = (false, false);
         for _ in 0..reader.map()? {
             match reader.text()? {
                 REVISION => revision = Some(reader.uint()?),
                 INTERVAL => interval_s = Some(reader.uint()?),
                 LINE => line = Some(read_line(&mut reader)?),
-                MAPS => maps = Some(read_list(&mut reader, read_map)?),
-                METERS => meters = Some(read_list(&mut reader, read_meter)?),
+                MAPS => {
+                    has_maps = true;
+                    fill(&mut self.maps, &mut reader, read_map)?;
+                }
+                METERS => {
+                    has_meters = true;
+                    fill(&mut self.meters, &mut reader, read_meter)?;
+                }
                 _ => reader.skip()?,
             }
         }
         reader.end()?;
-        Ok(Self {
-            revision: revision.ok_or(DecodeError::Missing)?,
-            interval_s: interval_s.ok_or(DecodeError::Missing)?,
-            line: line.ok_or(DecodeError::Missing)?,
-            maps: maps.ok_or(DecodeError::Missing)?,
-            meters: meters.ok_or(DecodeError::Missing)?,
-        })
+        self.revision = revision.ok_or(DecodeError::Missing)?;
+        self.interval_s = interval_s.ok_or(DecodeError::Missing)?;
+        self.line = line.ok_or(DecodeError::Missing)?;
+        if has_maps && has_meters { Ok(()) } else { Err(DecodeError::Missing) }
     }
 }
 
@@ -404,10 +431,20 @@ fn read_list<'a, T: Copy + Default, const N: usize>(
     read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<List<T, N>, DecodeError> {
     let mut list = List::new();
+    fill(&mut list, reader, read)?;
+    Ok(list)
+}
+
+fn fill<'a, T: Copy + Default, const N: usize>(
+    list: &mut List<T, N>,
+    reader: &mut Reader<'a>,
+    read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<(), DecodeError> {
+    list.clear();
     for _ in 0..reader.array()? {
         list.push(read(reader)?).map_err(|_| DecodeError::TooMany)?;
     }
-    Ok(list)
+    Ok(())
 }
 
 fn read_line(reader: &mut Reader<'_>) -> Result<LineSettings, DecodeError> {
