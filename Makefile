@@ -7,7 +7,7 @@ SHELL := /bin/bash
 STORY ?=
 DATA ?=
 
-.PHONY: list demo test check pages firmware e2e snapshots screenshots soak bench deny tools-demo tools-test
+.PHONY: list demo test check pages firmware e2e snapshots screenshots soak bench deny tools-demo tools-firmware tools-test
 
 list: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,8 +24,8 @@ check: tools-test ## the cheap part of `make test`: format, spelling, lints, uni
 pages: tools-demo ## build the pages alone into dashboards/dist
 	cd dashboards && npm ci --no-audit --no-fund --ignore-scripts && npm run build
 
-firmware: ## prove that the node needs neither std nor a heap
-	.ci/test no-std
+firmware: tools-firmware ## build the node's images, print their sizes, fail beyond their limits
+	.ci/test firmware
 
 e2e: tools-test ## the stories; one of them with STORY=name
 	.ci/test stories $(STORY)
@@ -48,6 +48,9 @@ deny: ## licences, bans and sources of all packages
 
 tools-demo:
 	@.ci/tools demo
+
+tools-firmware:
+	@.ci/tools firmware
 
 tools-test:
 	@.ci/tools test

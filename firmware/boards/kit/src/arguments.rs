@@ -1,0 +1,56 @@
+//! What a node must know before it has its plan: `site=… id=… broker=…`, and for a
+//! demonstration `clock=…` as all programs of one share it.
+
+use core::net::SocketAddrV4;
+
+use wire::Name;
+
+/// Who a node is and where its broker is.
+#[derive(Clone, Copy, Debug)]
+pub struct Arguments {
+    /// Where it is.
+    pub site: Name,
+    /// Which of the site's nodes it is.
+    pub node: Name,
+    /// The gateway's own listener or a broker.
+    pub broker: SocketAddrV4,
+    /// That the site's clock showed so many Unix milliseconds …
+    pub start_ms: i64,
+    /// … when the true one showed so many …
+    pub anchor_ms: i64,
+    /// … and runs so many times as fast.
+    pub speed: u32,
+}
+
+impl Arguments {
+    /// Reads `key=value` words; others are passed over. `None` if one is missing or makes no
+    /// sense.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let (mut site, mut node, mut broker) = (None, None, None);
+        let (mut start_ms, mut anchor_ms, mut speed) = (0, 0, 1);
+        for (key, value) in text.split(' ').filter_map(|word| word.split_once('=')) {
+            match key {
+                "site" => site = Some(Name::new(value).ok()?),
+                "id" => node = Some(Name::new(value).ok()?),
+                "broker" => broker = Some(value.parse().ok()?),
+                "clock" => {
+                    let (start, rest) = value.split_once('@')?;
+                    let (anchor, times) = rest.split_once('x')?;
+                    start_ms = start.parse().ok()?;
+                    anchor_ms = anchor.parse().ok()?;
+                    speed = times.parse().ok()?;
+                }
+                _ => {}
+            }
+        }
+        Some(Self { site: site?, node: node?, broker: broker?, start_ms, anchor_ms, speed })
+    }
+
+    /// Returns what the site's clock shows when the true one shows so many Unix milliseconds.
+    #[must_use]
+    pub fn site_ms(&self, true_ms: i64) -> i64 {
+        let passed = true_ms.saturating_sub(self.anchor_ms);
+        self.start_ms.saturating_add(passed.saturating_mul(i64::from(self.speed)))
+    }
+}

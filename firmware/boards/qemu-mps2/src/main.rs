@@ -1,0 +1,135 @@
+//! The node on the emulated board mps2-an386: wiring only.
+//!
+//! The meters' line runs at a higher interrupt priority than the network, so neither a burst
+//! of frames nor a slow broker makes an answer late. `main` itself only sleeps: the emulator
+//! takes WFE for nothing and would burn a core in embassy's thread executor; WFI is honest,
+//! there as on silicon.
+//!
+//! Who it is and where its broker is stand in the emulator's arguments:
+//! `site=… id=… broker=10.0.2.2:1883`.
+#![no_std]
+#![no_main]
+
+mod flash;
+mod interrupt;
+mod lan9118;
+mod log;
+mod register;
+mod rescue;
+mod semihost;
+mod time;
+mod uart;
+
+use embassy_executor::Spawner;
+use embassy_futures::join::{join, join3};
+use embassy_net::{Runner, StackResources};
+use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use embassy_time::{Duration, Timer};
+use firmware::rtu::{NoDriverEnable, RtuBus};
+use firmware::{Identity, RamOutbox, UplinkBuffers};
+use kit::{Arguments, Broker, Client, ClientState, SiteClock};
+use static_cell::{ConstStaticCell, StaticCell};
+
+use interrupt::Interrupt;
+use lan9118::Lan9118;
+use log::Board;
+use uart::Line;
+
+type Node = firmware::Node<CriticalSectionRawMutex, RamOutbox<[u8; 2048]>>;
+
+static NODE: StaticCell<Node> = StaticCell::new();
+static CLOCK: StaticCell<SiteClock> = StaticCell::new();
+static BUS: StaticCell<RtuBus<Line, NoDriverEnable>> = StaticCell::new();
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    if let Some(mut core) = cortex_m::Peripherals::take() {
+        uart::start_log();
+        rescue::tell_last_reason();
+        rescue::start();
+        interrupt::start(&mut core.NVIC);
+        time::start();
+        let mut text = [0; 256];
+        match Arguments::read(semihost::arguments(&mut text)) {
+            Some(arguments) => start(arguments),
+            None => log::line(&["arguments: site=… id=… broker=address:port"], None),
+        }
+    }
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+// Not inlined: `main` never ends, so all that it has on its stack stays there.
+#[inline(never)]
+fn start(arguments: Arguments) {
+    let clock: &'static SiteClock = CLOCK.init(SiteClock::new(arguments.speed));
+    let network = interrupt::NETWORK.start(Interrupt::NETWORK);
+    let bus = interrupt::BUS.start(Interrupt::BUS);
+    let boot = semihost::unix_seconds();
+    let identity = Identity { site: arguments.site, node: arguments.node, boot };
+    let node: &'static Node = NODE.init(Node::new(identity, RamOutbox::new([0; 2048])));
+    if let Ok(token) = read_meters(node, clock) {
+        bus.spawn(token);
+    }
+    if let Ok(token) = publish(node, clock, arguments) {
+        network.spawn(token);
+    }
+}
+
+#[embassy_executor::task]
+async fn read_meters(node: &'static Node, clock: &'static SiteClock) {
+    let bus = BUS.init(RtuBus::new(Line::new(), NoDriverEnable));
+    join(node.read_meters(bus, clock, &Board), rescue::check_in()).await;
+}
+
+#[embassy_executor::task]
+async fn publish(node: &'static Node, clock: &'static SiteClock, arguments: Arguments) {
+    static RESOURCES: StaticCell<StackResources<3>> = StaticCell::new();
+    static STATE: StaticCell<ClientState> = StaticCell::new();
+    static CLIENT: StaticCell<Client> = StaticCell::new();
+    static BUFFERS: ConstStaticCell<UplinkBuffers> = ConstStaticCell::new(UplinkBuffers::new());
+
+    // Another number in each run: with the same the broker would take a new connection for
+    // the old one, whose end it has not heard of.
+    let seed = u64::from(semihost::unix_seconds()) ^ u64::from(node.boot()) << 32;
+    let config = embassy_net::Config::dhcpv4(embassy_net::DhcpConfig::default());
+    let resources = RESOURCES.init(StackResources::new());
+    let (stack, runner) = embassy_net::new(Lan9118::start(), config, resources, seed);
+    // The network is not to be sent to another executor, so it is started from its own.
+    let here = spawner().await;
+    if let Ok(token) = network(runner) {
+        here.spawn(token);
+    }
+
+    let client = CLIENT.init(Broker::client(stack, STATE.init(ClientState::new())));
+    let mut broker = Broker::new(stack, client, arguments.broker);
+    let buffers = BUFFERS.take();
+    let work = node.publish(&mut broker, &Board, None, buffers);
+    join3(work, tell_time(clock, arguments), join(rescue::feed(), lan9118::watch_link())).await;
+}
+
+#[embassy_executor::task]
+async fn network(mut runner: Runner<'static, Lan9118>) {
+    runner.run().await;
+}
+
+#[expect(unsafe_code, reason = "the executor is asked who it is")]
+async fn spawner() -> Spawner {
+    // SAFETY: awaited in a task of the executor, which lies in a static.
+    unsafe { Spawner::for_current_executor().await }
+}
+
+/// Sets the clock when the host's second turns: it tells whole seconds only, which in a
+/// demonstration are minutes. Once an hour, as the timers of a real board would need it.
+async fn tell_time(clock: &SiteClock, arguments: Arguments) {
+    loop {
+        let before = semihost::unix_seconds();
+        while semihost::unix_seconds() == before {
+            Timer::after(Duration::from_millis(2)).await;
+        }
+        let now_ms = i64::from(semihost::unix_seconds()).saturating_mul(1000);
+        clock.set(arguments.site_ms(now_ms));
+        Timer::after(Duration::from_secs(3600)).await;
+    }
+}
