@@ -72,6 +72,13 @@ pub fn read<T>(
     }
 }
 
+/// Where a key stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    line: usize,
+    key: String,
+}
+
 /// Where each line begins.
 struct Lines(Vec<usize>);
 
@@ -98,12 +105,20 @@ pub struct Section<'a> {
 impl<'a> Section<'a> {
     /// Reports a mistake at a key of this section.
     pub fn mistake(&self, key: &str, message: impl Into<String>) {
+        self.mistake_at(self.place(key), message);
+    }
+
+    /// Returns where a key stands, for a mistake that shows only further down.
+    #[must_use]
+    pub fn place(&self, key: &str) -> Place {
         let at = self.table.get(key).map_or(self.at, |value| value.span().start);
-        self.mistakes.borrow_mut().push(Mistake {
-            line: self.lines.at(at),
-            key: self.full_key(key),
-            message: message.into(),
-        });
+        Place { line: self.lines.at(at), key: self.full_key(key) }
+    }
+
+    /// Reports a mistake at a place that was left behind.
+    pub fn mistake_at(&self, place: Place, message: impl Into<String>) {
+        let Place { line, key } = place;
+        self.mistakes.borrow_mut().push(Mistake { line, key, message: message.into() });
     }
 
     /// Whether the section has this key.

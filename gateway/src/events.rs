@@ -169,6 +169,21 @@ pub fn node_gone(node: &Name) {
     tracing::warn!(%node, "node gone");
 }
 
+/// A Sparkplug edge node announced itself.
+pub fn edge_online(edge: &str) {
+    tracing::info!(edge, "edge node online");
+}
+
+/// A Sparkplug edge node's death arrived.
+pub fn edge_gone(edge: &str) {
+    tracing::warn!(edge, "edge node gone");
+}
+
+/// A broker does not let the gateway subscribe to what a mapping names.
+pub fn mapping_refused(filter: &str) {
+    tracing::error!(filter, "broker refused the subscription of a mapping");
+}
+
 /// The gateway's own listener refused a client, or had no room for it.
 pub fn client_refused(reason: &'static str) {
     CLIENTS_REFUSED.add(reason, 1);

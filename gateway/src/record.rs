@@ -80,6 +80,10 @@ impl Recorder {
                 match what {
                     Intake::Reading(arrival) => batch.arrivals.push(arrival),
                     Intake::Quarantine(unreadable) => batch.unreadable.push(unreadable),
+                    Intake::Mapped(arrivals, unreadable) => {
+                        batch.arrivals.extend(arrivals);
+                        batch.unreadable.extend(unreadable);
+                    }
                 }
                 batch.receipts.push(receipt);
             }

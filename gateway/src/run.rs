@@ -30,6 +30,7 @@ use crate::ingest::broker::BrokerDoor;
 use crate::ingest::door::Door;
 use crate::ingest::gate::Roster;
 use crate::ingest::listen::{self, Entrance, Limits, Listener};
+use crate::ingest::mapped::{MappedGate, Mappings};
 use crate::ingest::{self, Incoming};
 use crate::ledger::Ledger;
 use crate::live::Live;
@@ -141,6 +142,7 @@ impl House {
         let (stop_doors, doors_stop) = signal::channel(false);
         let (stop, stopped) = signal::channel(false);
         let (roster_sender, roster) = signal::channel(Arc::new(Roster::default()));
+        let (mappings_sender, mappings) = signal::channel(Arc::default());
         let (site_sender, site) = signal::channel(None);
         let watch = self.watch();
         let Self { store, ledger, clock, health, live, config, pages, entrances, demo, .. } = self;
@@ -153,6 +155,7 @@ impl House {
             health: health.clone(),
             site: site_sender,
             roster: roster_sender,
+            mappings: mappings_sender,
             board: board.clone(),
         };
         follow.take_up();
@@ -160,6 +163,7 @@ impl House {
             config: config.mqtt.clone(),
             entrances,
             roster,
+            mapped: MappedGate::new(mappings),
             board,
             states,
             health: health.clone(),
@@ -234,6 +238,7 @@ struct Doors {
     config: MqttConfig,
     entrances: Vec<Entrance>,
     roster: signal::Receiver<Arc<Roster>>,
+    mapped: MappedGate,
     board: PlanBoard,
     states: NodeStates,
     health: Health,
@@ -255,6 +260,7 @@ impl Doors {
         let door = Door {
             site,
             roster: self.roster,
+            mapped: self.mapped,
             board: self.board,
             states: self.states,
             health: self.health,
@@ -306,6 +312,7 @@ struct Follow {
     health: Health,
     site: signal::Sender<Option<Name>>,
     roster: signal::Sender<Arc<Roster>>,
+    mappings: signal::Sender<Arc<Mappings>>,
     board: PlanBoard,
 }
 
@@ -316,9 +323,10 @@ impl Follow {
             return;
         };
         self.health.clear(Code::SiteBookMissing, "");
-        let meters = &book.book.site.meters;
-        let readers = meters.iter().map(|meter| (meter.id, meter.node));
-        self.roster.send_replace(Arc::new(Roster::new(readers)));
+        self.roster.send_replace(Arc::new(Roster::new(book.book.polled())));
+        let mappings = book.book.mappings.clone();
+        let zone = book.book.site.zone.clone();
+        self.mappings.send_replace(Arc::new(Mappings { mappings, zone }));
         match plan::plans(&book.book, book.version) {
             Ok(plans) => self.board.set_plans(plans),
             Err(error) => {

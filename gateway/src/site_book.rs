@@ -4,10 +4,16 @@
 //! [`analysis::site::Site`], or every mistake with line and key.
 //!
 //! Afterwards every name leads somewhere: areas to buildings and hours, meters to areas,
-//! nodes, models, parents and tariffs; no two meters share a unit id on one node; no
-//! meter is upstream of itself.
+//! nodes or mappings, models, parents and tariffs; no two meters share a unit id on one
+//! node or a device in one mapping; no meter is upstream of itself.
 //!
-//! Not here: its versions and authors (the journal).
+//! Not here: its versions and authors (the journal), how other people's devices are
+//! mapped ([`mapping`]).
+
+pub mod mapping;
+pub mod path;
+pub mod presets;
+pub mod topic;
 
 use analysis::calendar::{Holidays, OpeningHours, Spans};
 use analysis::site::{Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Text};
@@ -16,6 +22,7 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use wire::{Name, Quantity, models};
 
+use self::mapping::{MappedMeter, Mapping};
 use crate::document::{self, Mistake, Section};
 
 /// A site, and how its nodes reach their meters.
@@ -25,6 +32,16 @@ pub struct SiteBook {
     pub site: Site,
     /// The nodes and their buses.
     pub nodes: Vec<Node>,
+    /// How other people's devices become meters.
+    pub mappings: Vec<Mapping>,
+}
+
+impl SiteBook {
+    /// Returns the meters that nodes of ours poll, each with its node.
+    pub fn polled(&self) -> impl Iterator<Item = (Name, Name)> {
+        let ours = |meter: &&Meter| self.nodes.iter().any(|node| node.id == meter.node);
+        self.site.meters.iter().filter(ours).map(|meter| (meter.id, meter.node))
+    }
 }
 
 /// What reads the meters of one bus.
@@ -67,11 +84,31 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
             Some(area)
         });
         let nodes = root.sections("node", read_node);
+        let mut mappings: Vec<Mapping> = Vec::new();
+        let mut places = Vec::new();
+        root.sections("mapping", |section| {
+            let mapping = mapping::read(section)?;
+            let taken = mappings.iter().any(|it| it.id == mapping.id);
+            if taken || nodes.iter().any(|it| it.id == mapping.id) {
+                section.mistake("id", "is taken by a node or by a mapping further up");
+            }
+            places.push(section.place("value"));
+            mappings.push(mapping);
+            Some(())
+        });
         let mut meters: Vec<Meter> = Vec::new();
         root.sections("meter", |section| {
-            let meter = read_meter(section, &nodes)?;
+            let meter = if section.has("mapping") {
+                read_mapped_meter(section, &mut mappings)?
+            } else {
+                let meter = read_meter(section, &nodes)?;
+                refer(section, "node", nodes.iter().any(|it| it.id == meter.node));
+                if meters.iter().any(|it| it.node == meter.node && it.unit_id == meter.unit_id) {
+                    section.mistake("unit_id", "is taken by another meter of the same node");
+                }
+                meter
+            };
             refer(section, "area", areas.iter().any(|it| it.id == meter.area));
-            refer(section, "node", nodes.iter().any(|it| it.id == meter.node));
             let tariff =
                 |id| tariffs.iter().any(|it: &Tariff| it.id == id && it.medium == meter.medium);
             refer(section, "tariff", meter.tariff.is_none_or(tariff));
@@ -84,16 +121,19 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
             if meters.iter().any(|it| it.id == meter.id) {
                 section.mistake("id", "is taken by a meter further up");
             }
-            if meters.iter().any(|it| it.node == meter.node && it.unit_id == meter.unit_id) {
-                section.mistake("unit_id", "is taken by another meter of the same node");
-            }
             meters.push(meter);
             Some(())
         });
+        for (mapping, place) in mappings.iter().zip(places) {
+            if let Some(unknown) = mapping.unknown_meter() {
+                let message = format!("names `{unknown}`, but no such meter has this mapping");
+                root.mistake_at(place, message);
+            }
+        }
         let (id, name, zone, currency) = head?;
         let site =
             Site { id, name, zone, currency, buildings, areas, hours, meters, tariffs, people };
-        Some(SiteBook { site, nodes })
+        Some(SiteBook { site, nodes, mappings })
     })
 }
 
@@ -269,6 +309,63 @@ fn read_meter(section: &Section<'_>, nodes: &[Node]) -> Option<Meter> {
         ct: u32::try_from(ct).ok()?,
         interval_s: u32::try_from(interval_s).ok()?,
         counter: counter?,
+        tariff,
+    })
+}
+
+/// Reads a meter that somebody else's device tells of; notes it in its mapping.
+fn read_mapped_meter(section: &Section<'_>, mappings: &mut [Mapping]) -> Option<Meter> {
+    let id = section.need_parsed("id");
+    let name = name(section);
+    let medium = section.choice("medium", &Medium::ALL.map(|it| (it.code(), it)));
+    let medium = medium.unwrap_or(Medium::Electricity);
+    let load = section.choice("load", &Load::ALL.map(|it| (it.code(), it))).unwrap_or(Load::Whole);
+    let area = section.need_parsed("area");
+    let parent = section.parsed("parent");
+    let tariff = section.parsed("tariff");
+    let counters: Vec<(&str, Quantity)> = COUNTERS.iter().map(|it| (it.name(), *it)).collect();
+    let usual = match medium {
+        Medium::Electricity => Quantity::ActiveEnergyImport,
+        Medium::Water | Medium::Gas => Quantity::Volume,
+    };
+    let counter = section.choice("counter", &counters).unwrap_or(usual);
+    if counter.unit() != medium.unit() {
+        section.mistake("counter", format!("does not count {}", medium.code()));
+    }
+    let device = section.text("device");
+    let channel = section.text("channel").unwrap_or_default().to_owned();
+    let interval_s = section.integer("interval_s", 1..=86_400);
+    let by: Name = section.need_parsed("mapping")?;
+    let Some(mapping) = mappings.iter_mut().find(|it| it.id == by) else {
+        refer(section, "mapping", false);
+        return None;
+    };
+    let id: Name = id?;
+    let device = mapping.full_device(device.unwrap_or(id.as_str()));
+    if !mapping.tells_apart() && !mapping.meters.is_empty() {
+        section.mistake(
+            "mapping",
+            "is for one meter: it needs `{device}` in its topic, or `device`, or `meter` with each value, to tell more apart",
+        );
+    }
+    if mapping.meters.iter().any(|it| it.device == device && it.channel == channel) {
+        section.mistake("device", "is taken by another meter of the same mapping");
+    }
+    mapping.meters.push(MappedMeter { id, device, channel });
+    Some(Meter {
+        id,
+        name,
+        model: mapping.word.clone(),
+        medium,
+        load,
+        area: area?,
+        parent,
+        node: mapping.id,
+        unit_id: 0,
+        pt: 1_000,
+        ct: 1_000,
+        interval_s: u32::try_from(interval_s.unwrap_or(i64::from(mapping.interval_s))).ok()?,
+        counter,
         tariff,
     })
 }

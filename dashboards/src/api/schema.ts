@@ -345,9 +345,9 @@ export interface components {
             date: string;
             /**
              * Format: int64
-             * @description Should have come so far.
+             * @description Should have come so far; null when the sender numbers nothing, so that nobody knows.
              */
-            expected: number;
+            expected: number | null;
             /**
              * Format: int64
              * @description Came.
@@ -360,9 +360,9 @@ export interface components {
             late: number;
             /**
              * Format: int64
-             * @description Are known to be lost, from gaps in sequence numbers.
+             * @description Are known to be lost, from gaps in sequence numbers; null when there are none.
              */
-            lost: number;
+            lost: number | null;
             /**
              * Format: int64
              * @description Came more than once.

@@ -130,10 +130,13 @@ impl Writer<'_> {
         if let Some(meter) = self.meter() {
             let node = meter.node.to_string();
             let unit_id = meter.unit_id.to_string();
-            let connection = self.text(
-                "mail.fact.connection.value",
-                &[("node", &node), ("unit_id", &unit_id), ("model", &meter.model)],
-            );
+            let params = [("node", node.as_str()), ("unit_id", &unit_id), ("model", &meter.model)];
+            // Other people's devices have no address on a bus.
+            let connection = if meter.unit_id == 0 {
+                self.text("mail.fact.connection.mapped", &[params[0], params[2]])
+            } else {
+                self.text("mail.fact.connection.value", &params)
+            };
             facts.push(self.fact("mail.fact.connection", connection));
         }
         let name = [("meter", self.meter_name())];

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use firmware::load::{CROWDED, FULL};
 
 use super::say;
+use super::trial::Trial;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::document::Mistake;
@@ -15,20 +16,34 @@ use crate::store::Store;
 use crate::store::journal::{NewAudit, SiteBookRow};
 
 /// Checks a configuration file and, if given, a site book; tells all mistakes of both.
-pub(super) fn check(config: &Path, book: Option<&Path>) -> Result<()> {
-    let configured = Config::load(config).map(|_| say(format!("{}: right", config.display())));
+/// Then tells what the messages to try would become.
+pub(super) fn check(
+    config: Option<&Path>,
+    book: Option<&Path>,
+    trial: &Trial<'_>,
+    clock: &Clock,
+) -> Result<()> {
+    trial.is_paired()?;
+    let configured =
+        config.map(|path| Config::load(path).map(|_| say(format!("{}: right", path.display()))));
     let described = book.map(|path| {
         let (_, book) = read(path)?;
         let (meters, areas) = (book.site.meters.len(), book.site.areas.len());
-        say(format!("{}: right; {meters} meters, {areas} areas", path.display()));
-        tell_loads(&book)
+        let (mappings, path) = (book.mappings.len(), path.display());
+        say(match mappings {
+            0 => format!("{path}: right; {meters} meters, {areas} areas"),
+            _ => format!("{path}: right; {meters} meters, {areas} areas, {mappings} mappings"),
+        });
+        tell_loads(&book)?;
+        anyhow::Ok(book)
     });
-    match (configured, described) {
-        (Err(error), Some(Err(other))) => bail!("{error}\nerror: {other}"),
-        (Err(error), _) => Err(error.into()),
-        (Ok(()), Some(described)) => described,
-        (Ok(()), None) => Ok(()),
-    }
+    let book = match (configured, described) {
+        (Some(Err(error)), Some(Err(other))) => bail!("{error}\nerror: {other}"),
+        (Some(Err(error)), _) => return Err(error.into()),
+        (_, Some(described)) => described?,
+        (_, None) => return Ok(()),
+    };
+    trial.carry_out(book, clock.now())
 }
 
 /// Says how busy each bus will be; an error if one cannot keep up with what it is asked.

@@ -18,6 +18,7 @@ mod book;
 mod field;
 mod house;
 mod month;
+mod trial;
 
 /// 更夫 Gengfu: walks a building's meters and calls out waste.
 #[derive(Debug, Parser)]
@@ -77,13 +78,23 @@ enum Command {
     )]
     Node(field::NodeArguments),
     /// Check a configuration file and, if given, a site book.
-    #[command(after_help = "Example: gengfu check gengfu.toml --site-book site.toml")]
+    #[command(
+        after_help = "Examples: gengfu check gengfu.toml --site-book site.toml\n          gengfu check --site-book site.toml --try-payload sample.json --topic tele/plug-1/SENSOR"
+    )]
     Check {
         /// The configuration file.
-        config: PathBuf,
+        #[arg(required_unless_present = "try_payload")]
+        config: Option<PathBuf>,
         /// A site book to check as well.
         #[arg(long)]
         site_book: Option<PathBuf>,
+        /// Show what a message of somebody else's device would become; nothing is stored.
+        /// May be given more than once, such as for a Sparkplug birth and the data after it.
+        #[arg(long, requires = "site_book", requires = "topic")]
+        try_payload: Vec<PathBuf>,
+        /// The topic of the message; one for each `--try-payload`.
+        #[arg(long)]
+        topic: Vec<String>,
     },
     /// Take in a site book: buildings, meters, hours, tariffs, people.
     #[command(after_help = "Example: gengfu import --config gengfu.toml site.toml")]
@@ -166,7 +177,10 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
             field::simulate(office, campus, control, clock)
         }
         Command::Node(arguments) => field::node(arguments, clock),
-        Command::Check { config, site_book } => book::check(&config, site_book.as_deref()),
+        Command::Check { config, site_book, try_payload, topic } => {
+            let trial = trial::Trial { payloads: &try_payload, topics: &topic };
+            book::check(config.as_deref(), site_book.as_deref(), &trial, &clock)
+        }
         Command::Import { config, site_book, author, note } => {
             book::import(&config, &site_book, &author, &note, &clock)
         }

@@ -23,10 +23,12 @@
 //! page says so.
 //!
 //! Reading order: here, the door and when it tries again; `link`, one connection;
+//! `mapped`, what it subscribes to for other people's devices;
 //! `bridge`, what protects it; `trial`, whether the broker keeps what it acknowledged.
 
 pub(super) mod bridge;
 mod link;
+mod mapped;
 mod trial;
 
 use std::time::Duration;
@@ -52,9 +54,10 @@ pub const SESSION_EXPIRY_S: u32 = 7 * 86_400;
 /// commit is never smaller than it could be; MQTT 5 brokers keep to it.
 const RECEIVE_MAX: u16 = 4_096;
 
-/// Longest packet that we accept; the broker drops longer ones instead of sending them.
-/// Four times what the longest message of ours takes.
-const PACKET_BYTES_MAX: u32 = 64 * 1_024;
+/// Longest packet that we accept; the broker drops longer ones instead of sending them,
+/// and nobody learns of it. Messages of ours take a thousandth of that; a device that
+/// sends megabytes to a mapped topic is to be seen in the quarantine.
+const PACKET_BYTES_MAX: u32 = 16 * 1_024 * 1_024;
 
 /// How many of our own publishes may be unacknowledged. More than mosquitto's default
 /// window of 20 would be of no use.

@@ -15,6 +15,7 @@ use wire::topic::Channel;
 
 use super::board::{NodeStates, PlanBoard};
 use super::gate::{self, Reason, Roster, Verdict};
+use super::mapped::{Delivery, MappedGate, PAYLOAD_BYTES_MAX};
 use super::{Incoming, Intake};
 use crate::clock::Clock;
 use crate::events;
@@ -28,6 +29,8 @@ pub struct Door {
     pub site: Name,
     /// Who reads what; follows the site book.
     pub roster: watch::Receiver<Arc<Roster>>,
+    /// The gate for other people's devices.
+    pub mapped: MappedGate,
     /// What is published to the nodes.
     pub board: PlanBoard,
     /// What the nodes tell about themselves.
@@ -74,6 +77,45 @@ impl Door {
             },
             // Ours to say, not a node's.
             Channel::Config | Channel::Command => self.refuse(Reason::ForeignTopic, topic),
+        }
+    }
+
+    /// Judges a message whose topic is not one of our nodes'.
+    pub(super) fn judge_mapped(&self, topic: &str, payload: &[u8], delivery: Delivery) -> Judged {
+        let received = self.clock.now();
+        let Some(outcome) = self.mapped.check(topic, payload, received, delivery) else {
+            return self.refuse(Reason::ForeignTopic, topic);
+        };
+        let mut reasons = Vec::new();
+        for fault in &outcome.faults {
+            events::pack_rejected(fault.reason.word(), topic);
+            reasons.push(format!("{} {}", fault.reason.word(), fault.about).trim().to_owned());
+        }
+        if let Some((edge, alive)) = &outcome.alive {
+            self.note_edge(edge, *alive);
+        }
+        let unreadable = outcome.quarantine.then(|| Unreadable {
+            topic: topic.to_owned(),
+            // Whatever is longer is not kept, so it need not wait on the queue either.
+            payload: payload.get(..PAYLOAD_BYTES_MAX).unwrap_or(payload).to_vec(),
+            reason: reasons.join(", "),
+            received,
+        });
+        if outcome.arrivals.is_empty() && unreadable.is_none() {
+            Judged::Done
+        } else {
+            Judged::Store(Intake::Mapped(outcome.arrivals, unreadable))
+        }
+    }
+
+    fn note_edge(&self, edge: &str, alive: bool) {
+        if alive {
+            events::edge_online(edge);
+            self.health.clear(Code::NodeGone, edge);
+        } else {
+            events::edge_gone(edge);
+            let params = [("node", edge.to_owned())];
+            self.health.raise(Code::NodeGone, edge, Level::Warn, params);
         }
     }
 

@@ -12,6 +12,7 @@ use wire::{List, Name, Quantity, Reading, Value};
 use super::board::{NodeStates, PlanBoard};
 use super::door::Door;
 use super::gate::Roster;
+use super::mapped::{MappedGate, Mappings};
 use super::{Incoming, Intake};
 use crate::clock::Clock;
 use crate::health::Health;
@@ -35,6 +36,7 @@ pub(crate) fn door(places: usize) -> (Door, mpsc::Receiver<Incoming>) {
     let door = Door {
         site: name("campus"),
         roster: watch::Sender::new(Arc::new(roster())).subscribe(),
+        mapped: MappedGate::fixed(Mappings::default()),
         board: PlanBoard::default(),
         states: NodeStates::default(),
         health: Health::default(),
@@ -93,7 +95,7 @@ pub(crate) fn state_bytes(state: State) -> Vec<u8> {
 pub(crate) fn seq_of(incoming: &Incoming) -> u32 {
     match &incoming.what {
         Intake::Reading(arrival) => arrival.pack.seq,
-        Intake::Quarantine(unreadable) => panic!("in quarantine: {unreadable:?}"),
+        other => panic!("no pack of a node: {other:?}"),
     }
 }
 

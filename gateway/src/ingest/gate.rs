@@ -42,6 +42,26 @@ pub enum Reason {
     TooOld,
     /// The topic is none of ours, or belongs to another node.
     ForeignTopic,
+    /// Longer than any message about meters.
+    TooLong,
+    /// No meter of the site book is that device of that mapping.
+    UnknownDevice,
+    /// What stands at a mapped place is no number.
+    WrongType,
+    /// Nothing stands at any mapped place.
+    NoValue,
+    /// There is no time where the mapping says that there is one.
+    NoTime,
+    /// Neither the mapping nor the device tells the unit.
+    NoUnit,
+    /// The same again, without a time of its own: nobody knows how old it is.
+    Repeat,
+    /// Kept by a broker, without a time of its own: nobody knows how old it is.
+    Retained,
+    /// A condition of the mapping does not hold.
+    Unwanted,
+    /// The edge node's birth is missing, so its aliases mean nothing yet.
+    NoBirth,
 }
 
 impl Reason {
@@ -55,18 +75,26 @@ impl Reason {
             Self::Future => "future",
             Self::TooOld => "too-old",
             Self::ForeignTopic => "foreign-topic",
+            Self::TooLong => "too-long",
+            Self::UnknownDevice => "unknown-device",
+            Self::WrongType => "wrong-type",
+            Self::NoValue => "no-value",
+            Self::NoTime => "no-time",
+            Self::NoUnit => "no-unit",
+            Self::Repeat => "repeat",
+            Self::Retained => "retained",
+            Self::Unwanted => "unwanted",
+            Self::NoBirth => "no-birth",
         }
     }
 
     /// Returns whether the payload is kept aside for a person.
     ///
-    /// What a stranger sends is not: it would push out what belongs to the site.
+    /// What a stranger sends is not: it would push out what belongs to the site. Of what
+    /// a mapping cannot use, [`super::mapped`] keeps one message of each kind.
     #[must_use]
     pub const fn is_kept(self) -> bool {
-        match self {
-            Self::Unreadable | Self::UnknownMeter | Self::Future | Self::TooOld => true,
-            Self::UnknownNode | Self::ForeignTopic => false,
-        }
+        matches!(self, Self::Unreadable | Self::UnknownMeter | Self::Future | Self::TooOld)
     }
 }
 
@@ -163,7 +191,7 @@ fn is_possible(reading: &Reading) -> bool {
     }
 }
 
-fn without_impossible(reading: &Reading) -> Reading {
+pub(super) fn without_impossible(reading: &Reading) -> Reading {
     if is_possible(reading) {
         *reading
     } else {

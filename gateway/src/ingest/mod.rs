@@ -1,6 +1,6 @@
 //! The front gate for readings: two doors, one gate.
 //!
-//! In: MQTT messages of nodes, by the gateway's own listener ([`listen`]) or through
+//! In: MQTT messages of nodes and of other people's devices, by the gateway's own listener ([`listen`]) or through
 //! somebody else's broker ([`broker`]).
 //! Out: accepted packs on one bounded queue, each with a receipt to be signed once it is
 //! stored; what the nodes said about themselves ([`board`]).
@@ -20,6 +20,7 @@
 //!
 //! - [`gate`]: accepts or rejects one payload, with a reason;
 //! - [`board`]: plans to nodes, states from nodes;
+//! - [`mapped`]: the same for other people's devices, by the site book's mappings;
 //! - [`door`]: what both doors do with a message;
 //! - [`listen`]: the gateway's own MQTT listener;
 //! - [`broker`]: somebody else's broker;
@@ -32,6 +33,7 @@ pub mod door;
 pub(crate) mod fixture;
 pub mod gate;
 pub mod listen;
+pub mod mapped;
 pub mod tls;
 
 use tokio::sync::{mpsc, oneshot};
@@ -52,6 +54,9 @@ pub enum Intake {
     Reading(Arrival),
     /// Something that is kept aside for a person to look at.
     Quarantine(Unreadable),
+    /// A message of somebody else's device: any number of packs, and the message itself
+    /// if there is something in it to look at.
+    Mapped(Vec<Arrival>, Option<Unreadable>),
 }
 
 /// Something to be stored, and the receipt to sign afterwards.

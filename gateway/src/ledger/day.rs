@@ -231,7 +231,8 @@ impl Ledger {
     }
 
     /// Returns the share of readings accepted, of those that should be there between the
-    /// beginning of a local day and now, in thousandths of a percent.
+    /// beginning of a local day and now, in thousandths of a percent. Meters whose sender
+    /// numbers nothing are left out: of them nobody knows what should be there.
     ///
     /// # Errors
     ///
@@ -242,6 +243,9 @@ impl Ledger {
         let (mut received, mut expected) = (0, 0);
         for meter in &site.meters {
             let counts = self.0.store.series().counts(&meter.id, from, now)?;
+            if 0 < counts.unnumbered {
+                continue;
+            }
             received += counts.received;
             expected += counts.expected;
         }

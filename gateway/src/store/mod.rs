@@ -38,7 +38,7 @@ use database::Database;
 use error::During;
 pub use error::StoreError;
 pub use journal::{Journal, JournalTx, JournalView};
-pub use series::{Arrival, Counts, Recorded, Series, Unreadable};
+pub use series::{Arrival, Counts, Recorded, Series, UNNUMBERED, Unreadable};
 
 /// Everything but sealed months.
 const MAIN_FILE: &str = "main.db";

@@ -16,6 +16,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use wire::topic::{self, Channel, Topic};
 
+use super::mapped::{Change, Mapped};
 use super::trial::Trials;
 use super::{CONNECTION_CODES, Lost, RECEIVE_MAX, Silence};
 use crate::config::BrokerConfig;
@@ -52,6 +53,7 @@ pub(super) struct Link<'a> {
     plans: watch::Receiver<Plans>,
     commands: broadcast::Receiver<NodeCommand>,
     published: Plans,
+    mapped: Mapped,
     stopping: bool,
 }
 
@@ -70,6 +72,7 @@ enum Cause {
     Plans,
     Silence,
     Command(NodeCommand),
+    Mapped(Change),
     Stop(Duration),
     Deadline,
 }
@@ -99,6 +102,7 @@ impl<'a> Link<'a> {
             plans: door.board.plans(),
             commands: door.board.commands(),
             published: Plans::default(),
+            mapped: Mapped::new(config, door),
             stopping: false,
         }
     }
@@ -133,6 +137,7 @@ impl<'a> Link<'a> {
                         let topic = Topic::new(self.door.site, command.node, Channel::Command);
                         self.publishes.push_back((topic, command.payload, Retained::No));
                     }
+                    Cause::Mapped(change) => self.mapped.follow(change, &self.client),
                     Cause::Stop(within) => {
                         self.stopping = true;
                         deadline.set(tokio::time::sleep(within));
@@ -179,6 +184,7 @@ impl<'a> Link<'a> {
             Ok(()) = self.plans.changed(), if self.was_connected => Cause::Plans,
             // Lagged: whoever gave the order sees no result, and gives it again.
             Ok(command) = self.commands.recv(), if self.was_connected => Cause::Command(command),
+            change = self.mapped.changed(), if self.was_connected => Cause::Mapped(change),
         }
     }
 
@@ -201,11 +207,17 @@ impl<'a> Link<'a> {
         if !publish.retain && !std::mem::replace(&mut self.heard, true) {
             self.silence.broken(self.door);
         }
-        let judged = match std::str::from_utf8(&publish.topic).ok().and_then(parse) {
-            Some((text, site, node, channel)) if site == self.door.site => {
-                self.door.judge(&node, channel, text, &publish.payload)
-            }
-            _ => self.door.refuse(Reason::ForeignTopic, "(not one of ours)"),
+        let judged = match std::str::from_utf8(&publish.topic) {
+            Ok(text) => match topic::parse(text) {
+                Some((site, node, channel)) if site == self.door.site => {
+                    self.door.judge(&node, channel, text, &publish.payload)
+                }
+                _ => {
+                    let delivery = self.mapped.delivery(publish.retain);
+                    self.door.judge_mapped(text, &publish.payload, delivery)
+                }
+            },
+            Err(_) => self.door.refuse(Reason::ForeignTopic, "(no text)"),
         };
         let signed = match judged {
             Judged::Store(what) => {
@@ -249,12 +261,16 @@ impl<'a> Link<'a> {
         let filters = filters(self.config, self.door);
         let subscribed = self.client.try_subscribe_many(filters);
         debug_assert!(subscribed.is_ok(), "the queue of a new connection is empty");
+        self.mapped.subscribe(&self.client);
         self.published = Plans::default();
         self.owe_changed_plans();
         self.trials.begin_if_due(self.config, self.door, connack.session_present);
     }
 
-    fn check_subscriptions(&self, suback: &SubAck) -> Result<(), Lost> {
+    fn check_subscriptions(&mut self, suback: &SubAck) -> Result<(), Lost> {
+        if self.mapped.answered(suback, self.door) {
+            return Ok(());
+        }
         let filters = filters(self.config, self.door);
         for (filter, &reason) in filters.into_iter().zip(&suback.return_codes) {
             if !matches!(reason, SubscribeReasonCode::Success(_)) {
@@ -339,10 +355,6 @@ async fn room(queue: &mpsc::Sender<Incoming>, waiting: &VecDeque<Incoming>) {
     }
     // Closed is room too: `pass_on_now` finds out.
     queue.reserve().await.ok();
-}
-
-fn parse(text: &str) -> Option<(&str, wire::Name, wire::Name, Channel)> {
-    topic::parse(text).map(|(site, node, channel)| (text, site, node, channel))
 }
 
 fn filters(config: &BrokerConfig, door: &Door) -> Vec<Filter> {

@@ -102,6 +102,16 @@ fn every_reason_has_a_word_of_its_own() {
         Reason::Future,
         Reason::TooOld,
         Reason::ForeignTopic,
+        Reason::TooLong,
+        Reason::UnknownDevice,
+        Reason::WrongType,
+        Reason::NoValue,
+        Reason::NoTime,
+        Reason::NoUnit,
+        Reason::Repeat,
+        Reason::Retained,
+        Reason::Unwanted,
+        Reason::NoBirth,
     ];
     let words: std::collections::BTreeSet<_> = reasons.map(Reason::word).into_iter().collect();
 

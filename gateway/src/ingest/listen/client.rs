@@ -38,7 +38,7 @@ pub(super) struct Client {
 struct Owed {
     // By topic: of a retained message only the newest matters.
     retained: BTreeMap<String, Bytes>,
-    commands: VecDeque<Bytes>,
+    commands: VecDeque<(String, Bytes)>,
 }
 
 /// A message to a client.
@@ -76,8 +76,11 @@ impl Client {
 
     /// Adds a subscription. The same one again is renewed, not added.
     pub(super) fn subscribe(&self, filter: &str) -> Result<TopicFilter, FilterError> {
-        // Literal up to the node's name, so no wildcard can stand for another node.
-        if !filter.starts_with(&self.prefix) {
+        // Literal up to the node's name, so no wildcard can stand for another node. What
+        // other people's devices ask for has nothing of ours in it, and some of them hang
+        // up if it is refused; of it they get only what is for them.
+        let foreign = filter.starts_with(['+', '#', '$']) || filter.starts_with("gengfu/");
+        if foreign && !filter.starts_with(&self.prefix) {
             return Err(FilterError::Foreign);
         }
         let parsed: TopicFilter = filter.parse().map_err(|_| FilterError::Malformed)?;
@@ -111,12 +114,12 @@ impl Client {
     }
 
     /// Notes that the client is to get a command.
-    pub(super) fn owe_command(&self, payload: Bytes) {
+    pub(super) fn owe_command(&self, topic: String, payload: Bytes) {
         let mut owed = self.owed.borrow_mut();
         if COMMANDS_MAX <= owed.commands.len() {
             owed.commands.pop_front();
         }
-        owed.commands.push_back(payload);
+        owed.commands.push_back((topic, payload));
         drop(owed);
         self.wake();
     }
@@ -128,8 +131,8 @@ impl Client {
             let (topic, payload) = (topic.clone(), payload.clone());
             return Some(Parcel { topic, payload, retained: true });
         }
-        let payload = owed.commands.front()?.clone();
-        Some(Parcel { topic: format!("{}command", self.prefix), payload, retained: false })
+        let (topic, payload) = owed.commands.front()?.clone();
+        Some(Parcel { topic, payload, retained: false })
     }
 
     /// Notes that the client got a parcel; what was owed in its place since stays owed.
@@ -139,7 +142,7 @@ impl Client {
             if owed.retained.get(&parcel.topic) == Some(&parcel.payload) {
                 owed.retained.remove(&parcel.topic);
             }
-        } else if owed.commands.front() == Some(&parcel.payload) {
+        } else if owed.commands.front().is_some_and(|(_, payload)| *payload == parcel.payload) {
             owed.commands.pop_front();
         }
     }

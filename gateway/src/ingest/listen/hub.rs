@@ -19,6 +19,7 @@ use super::{Admission, Claim, Limits};
 use crate::events;
 use crate::ingest::board::{NodeCommand, Plans};
 use crate::ingest::door::Door;
+use crate::ingest::mapped::Request;
 use crate::ingest::{Incoming, Intake};
 
 /// All connections of the listener.
@@ -193,12 +194,14 @@ impl Hub {
         let node = match &hello.will {
             Some(will) => match topic::parse(&will.topic) {
                 Some((site, node, _)) if site == self.door.site => node,
+                None if self.takes_devices() => device(hello.client).ok_or(Refusal::Nameless)?,
                 _ => return Err(Refusal::NotAdmitted),
             },
             // Our nodes call themselves `site/node`; anybody else's can be told to.
             None => {
                 let name = hello.client.rsplit('/').next().unwrap_or_default();
-                Name::new(name).map_err(|_| Refusal::Nameless)?
+                let other = || device(hello.client).filter(|_| self.takes_devices());
+                Name::new(name).ok().or_else(other).ok_or(Refusal::Nameless)?
             }
         };
         let is_named = |names: &Vec<String>| names.iter().any(|name| name == node.as_str());
@@ -214,6 +217,11 @@ impl Hub {
         } else {
             Err(Refusal::NotAdmitted)
         }
+    }
+
+    /// Returns whether the site book maps other people's devices at all.
+    fn takes_devices(&self) -> bool {
+        !self.door.mapped.mappings().borrow().mappings.is_empty()
     }
 
     /// Returns the client of this id if it is to go on where it was; ends its connection.
@@ -335,8 +343,15 @@ impl Hub {
         for client in self.clients.borrow().values() {
             let topic = Topic::new(self.door.site, client.node, Channel::Command);
             if client.node == command.node && client.wants(topic.as_str()) {
-                client.owe_command(command.payload.clone());
+                client.owe_command(topic.to_string(), command.payload.clone());
             }
+        }
+    }
+
+    fn publish_request(&self, request: &Request) {
+        for client in self.clients.borrow().values().filter(|it| it.wants(&request.topic)) {
+            let payload = Bytes::copy_from_slice(&request.payload);
+            client.owe_command(request.topic.clone(), payload);
         }
     }
 
@@ -360,6 +375,15 @@ impl Hub {
             self.eased.notified().await;
         }
     }
+}
+
+/// Returns a name for a client that is none of our nodes: its id, as far as it is one.
+fn device(client: &str) -> Option<Name> {
+    let letters = client.bytes().take(wire::name::NAME_LEN_MAX).map(|byte| {
+        let byte = byte.to_ascii_lowercase();
+        if matches!(byte, b'a'..=b'z' | b'0'..=b'9') { byte } else { b'-' }
+    });
+    Name::from_bytes(&letters.collect::<Vec<_>>()).ok()
 }
 
 impl Refusal {
@@ -402,6 +426,7 @@ pub(super) async fn pass_on(hub: Rc<Hub>) {
 pub(super) async fn follow_board(hub: Rc<Hub>) {
     let mut plans = hub.door.board.plans();
     let mut commands = hub.door.board.commands();
+    let mut requests = hub.door.mapped.requests();
     // A plan may have come between the hub's beginning and ours.
     hub.publish_changed(&plans.borrow_and_update().clone());
     loop {
@@ -413,6 +438,12 @@ pub(super) async fn follow_board(hub: Rc<Hub>) {
             command = commands.recv() => match command {
                 Ok(command) => hub.publish_command(&command),
                 // The person sees no result and gives the order again.
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            },
+            request = requests.recv() => match request {
+                Ok(request) => hub.publish_request(&request),
+                // Whoever is not asked now is asked in a minute.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return,
             },

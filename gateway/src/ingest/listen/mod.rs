@@ -6,7 +6,8 @@
 //! Afterwards:
 //! - PUBACK leaves only after the receipt of that very message was signed; a receipt
 //!   dropped unsigned closes the connection, and the node sends again;
-//! - a client speaks for one node and reaches no other node's topics;
+//! - a client speaks for one node and reaches no other node's topics; besides, it may
+//!   publish to topics that a mapping of the site book names, and to no others;
 //! - every count has a limit: connections, remembered sessions, packet size, messages in
 //!   flight by client and in all.
 //!
@@ -55,8 +56,8 @@ use crate::config::Login;
 pub struct Limits {
     /// Connections at a time, and sessions remembered. A campus has tens of nodes.
     pub sessions: usize,
-    /// The longest packet, in bytes. The longest message of ours is a plan, and a plan
-    /// never comes this way.
+    /// The longest packet, in bytes. Packs are far shorter; the birth of a large Sparkplug
+    /// node is the longest that has to come through.
     pub packet_bytes: u32,
     /// Messages of one client that are not yet acknowledged. Told to MQTT 5 clients as
     /// their receive maximum; others are read no further.
@@ -71,7 +72,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 1_024,
-            packet_bytes: 16 * 1_024,
+            packet_bytes: 64 * 1_024,
             // Commits come every few milliseconds and take 1,000 messages: a thousand in
             // flight let one client alone fill them.
             in_flight_per_session: 1_024,

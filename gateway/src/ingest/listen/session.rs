@@ -23,6 +23,7 @@ use super::hub::Hub;
 use crate::events;
 use crate::ingest::door::Judged;
 use crate::ingest::gate::Reason;
+use crate::ingest::mapped::Delivery;
 
 /// Why a connection ends by our doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -162,7 +163,8 @@ impl Session {
                 }
                 judged
             }
-            _ => door.refuse(Reason::ForeignTopic, message.topic),
+            // Retained or not, it comes from the device at this moment.
+            _ => door.judge_mapped(message.topic, message.payload, Delivery::default()),
         }
     }
 
@@ -319,9 +321,7 @@ fn v5_code(reason: Reason) -> u8 {
     const PAYLOAD_FORMAT_INVALID: u8 = 0x99;
     match reason {
         Reason::ForeignTopic | Reason::UnknownNode => NOT_AUTHORIZED,
-        Reason::Unreadable | Reason::UnknownMeter | Reason::Future | Reason::TooOld => {
-            PAYLOAD_FORMAT_INVALID
-        }
+        _ => PAYLOAD_FORMAT_INVALID,
     }
 }
 

@@ -10,6 +10,11 @@ use std::collections::BTreeMap;
 /// or later: a quarter hour, after which the interval it belongs to was already shown.
 pub const LATE_AFTER_S: i64 = 900;
 
+/// The boot of packs whose sender numbers nothing: other people's devices. What of them
+/// was lost nobody can know; a clock that is not synced means that the gateway's own time
+/// of receipt stands for the instant.
+pub const UNNUMBERED: u32 = 0;
+
 /// The number of the first pack of a meter after a boot.
 const FIRST_SEQ: i64 = 0;
 
@@ -26,6 +31,9 @@ pub struct Counts {
     pub lost: u64,
     /// Arrivals of packs that were stored already.
     pub duplicate: u64,
+    /// Of the received, those whose sender numbers nothing. With any of them, `expected`
+    /// and `lost` count only what is known: nobody can say what is missing.
+    pub unnumbered: u64,
 }
 
 /// What counting needs of a stored pack.
@@ -49,6 +57,7 @@ pub(super) fn count(mut packs: Vec<Counted>, from: i64, to: i64) -> Counts {
     let within = |instant: i64| from <= instant && instant < to;
     for pack in packs.iter().filter(|pack| within(pack.instant)) {
         counts.received += 1;
+        counts.unnumbered += u64::from(pack.boot == UNNUMBERED);
         if LATE_AFTER_S <= pack.received - pack.instant {
             counts.late += 1;
         }
@@ -64,7 +73,7 @@ pub(super) fn count(mut packs: Vec<Counted>, from: i64, to: i64) -> Counts {
         (pack.node, first, pack.boot, pack.seq, pack.instant)
     });
     for (before, after) in packs.iter().zip(packs.iter().skip(1)) {
-        if before.node != after.node {
+        if before.node != after.node || after.boot == UNNUMBERED {
             continue;
         }
         let missing = if before.boot == after.boot {
@@ -140,6 +149,15 @@ mod tests {
         let packs = vec![pack(9, 0, 0), pack(9, 1, 60), pack(4, 0, 120), pack(4, 1, 180)];
 
         assert_eq!(count(packs, 0, 1_000).lost, 0);
+    }
+
+    #[test]
+    fn of_a_sender_that_numbers_nothing_nobody_knows_what_was_lost() {
+        let packs = vec![pack(UNNUMBERED, 0, 0), pack(UNNUMBERED, 7, 600)];
+
+        let counts = count(packs, 0, 1_000);
+
+        assert_eq!((counts.received, counts.unnumbered, counts.lost), (2, 2, 0));
     }
 
     #[test]

@@ -45,7 +45,7 @@ mod row;
 mod seal;
 mod stored;
 
-pub use counts::{Counts, LATE_AFTER_S};
+pub use counts::{Counts, LATE_AFTER_S, UNNUMBERED};
 use memory::Memory;
 use months::Months;
 pub use quarantine::{Quarantine, Quarantined, Unreadable};

@@ -184,7 +184,8 @@ fn a_gap_in_the_numbers_is_lost_and_a_day_late_is_late() {
 
     let counts = store.series().counts(&name("office-main"), START, START + 86_400).unwrap();
 
-    let expected = Counts { expected: 96, received: 92, late: 1, lost: 4, duplicate: 0 };
+    let expected =
+        Counts { expected: 96, received: 92, late: 1, lost: 4, duplicate: 0, unnumbered: 0 };
     assert_eq!(counts, expected);
 }
 

@@ -88,14 +88,16 @@ pub struct Counts {
     /// The day.
     #[schema(format = Date)]
     pub date: String,
-    /// Should have come so far.
-    pub expected: u64,
+    /// Should have come so far; null when the sender numbers nothing, so that nobody knows.
+    #[schema(required)]
+    pub expected: Option<u64>,
     /// Came.
     pub received: u64,
     /// Of those, came late.
     pub late: u64,
-    /// Are known to be lost, from gaps in sequence numbers.
-    pub lost: u64,
+    /// Are known to be lost, from gaps in sequence numbers; null when there are none.
+    #[schema(required)]
+    pub lost: Option<u64>,
     /// Came more than once.
     pub duplicate: u64,
 }

@@ -188,15 +188,16 @@ fn detail(rooms: &Rooms, id: &str) -> Result<MeterDetail, ApiError> {
             }
         })
     });
+    let is_numbered = counts.unnumbered == 0;
     Ok(MeterDetail {
         row: row(rooms, &rows, meter)?,
         last_values: last_values.collect(),
         counts: Counts {
             date: today.to_string(),
-            expected: counts.expected,
+            expected: is_numbered.then_some(counts.expected),
             received: counts.received,
             late: counts.late,
-            lost: counts.lost,
+            lost: is_numbered.then_some(counts.lost),
             duplicate: counts.duplicate,
         },
     })
