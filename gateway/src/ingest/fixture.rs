@@ -95,7 +95,9 @@ pub(crate) fn state_bytes(state: State) -> Vec<u8> {
 pub(crate) fn seq_of(incoming: &Incoming) -> u32 {
     match &incoming.what {
         Intake::Reading(arrival) => arrival.pack.seq,
-        other => panic!("no pack of a node: {other:?}"),
+        other @ (Intake::Quarantine(_) | Intake::Mapped(..)) => {
+            panic!("no pack of a node: {other:?}")
+        }
     }
 }
 

@@ -234,7 +234,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<Mapping> {
         need_values(section, own.is_empty() && !section.has("value"));
         vec![Route::Sparkplug(SparkplugRoute { group, edge, values: own })]
     } else {
-        read_json(section, preset, own)?
+        read_json(section, preset, &own)?
     };
     let word = preset.map_or(if sparkplug { "sparkplug" } else { "json" }, |preset| preset.id);
     Some(Mapping {
@@ -255,7 +255,7 @@ fn need_values(section: &Section<'_>, missing: bool) {
 fn read_json(
     section: &Section<'_>,
     preset: Option<&Preset>,
-    own: Vec<ValueRule>,
+    own: &[ValueRule],
 ) -> Option<Vec<Route>> {
     let topic = section.parsed::<TopicPattern>("topic");
     let device = section.parsed("device");
@@ -278,7 +278,7 @@ fn read_json(
     });
     let numbering = read_numbering(section);
     let fill = |mut route: JsonRoute| {
-        let mut values = own.clone();
+        let mut values = own.to_vec();
         values.append(&mut route.values);
         route.values = values;
         if let Some(time) = paths.clone().flatten() {

@@ -321,7 +321,20 @@ fn v5_code(reason: Reason) -> u8 {
     const PAYLOAD_FORMAT_INVALID: u8 = 0x99;
     match reason {
         Reason::ForeignTopic | Reason::UnknownNode => NOT_AUTHORIZED,
-        _ => PAYLOAD_FORMAT_INVALID,
+        Reason::Unreadable
+        | Reason::UnknownMeter
+        | Reason::Future
+        | Reason::TooOld
+        | Reason::TooLong
+        | Reason::UnknownDevice
+        | Reason::WrongType
+        | Reason::NoValue
+        | Reason::NoTime
+        | Reason::NoUnit
+        | Reason::Repeat
+        | Reason::Retained
+        | Reason::Unwanted
+        | Reason::NoBirth => PAYLOAD_FORMAT_INVALID,
     }
 }
 

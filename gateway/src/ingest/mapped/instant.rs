@@ -32,13 +32,12 @@ fn number(text: &str, format: TimeFormat, zone: &TimeZone) -> Option<i64> {
     let whole = number.floor()?;
     match format {
         TimeFormat::UnixS => Some(whole),
-        TimeFormat::UnixMs => Some(whole.div_euclid(1_000)),
         // 20260504080000: digits only, as many DTUs write it.
         TimeFormat::Auto if text.len() == 14 && text.starts_with("20") => {
             local(DateTime::strptime("%Y%m%d%H%M%S", text).ok()?, zone)
         }
         TimeFormat::Auto if whole < MILLISECONDS_FROM => Some(whole),
-        TimeFormat::Auto => Some(whole.div_euclid(1_000)),
+        TimeFormat::Auto | TimeFormat::UnixMs => Some(whole.div_euclid(1_000)),
     }
 }
 

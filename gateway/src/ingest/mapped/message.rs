@@ -101,7 +101,8 @@ impl JsonMessage<'_> {
                 faults.note(Reason::Repeat, &device);
                 continue;
             }
-            let Some((boot, seq, readings)) = self.numbered(&body, meter, instant, readings, known)
+            let Some((boot, seq, readings)) =
+                self.numbered(&body, meter, instant, &readings, known)
             else {
                 faults.note(Reason::WrongType, "sequence");
                 continue;
@@ -170,11 +171,11 @@ impl JsonMessage<'_> {
         body: &Body<'_>,
         meter: Name,
         instant: i64,
-        readings: Vec<Reading>,
+        readings: &[Reading],
         known: &mut Known,
     ) -> Option<(u32, u32, List<Reading, READINGS_MAX>)> {
         let Some(numbering) = &self.route.numbering else {
-            let (readings, seq) = known.tray.join(meter, instant, &readings);
+            let (readings, seq) = known.tray.join(meter, instant, readings);
             return Some((UNNUMBERED, seq, readings));
         };
         let seq = body.at(&numbering.seq)?;
@@ -183,7 +184,7 @@ impl JsonMessage<'_> {
             None => 1,
             Some(path) => run_of(body.at(path)?.word()?),
         };
-        Some((boot, seq, List::from_slice(&readings).ok()?))
+        Some((boot, seq, List::from_slice(readings).ok()?))
     }
 }
 

@@ -269,10 +269,9 @@ impl Edge {
             (None, Some(known)) if self.whole && known.device.as_deref() == topic.device => {
                 known.name.as_str()
             }
-            (None, Some(_)) => return faults.note(Reason::NoBirth, topic.edge),
             // Of a metric that nobody mapped; or one of a message that was missed.
             (None, None) if self.whole => return,
-            (None, None) => return faults.note(Reason::NoBirth, topic.edge),
+            (None, _) => return faults.note(Reason::NoBirth, topic.edge),
         };
         let datatype = metric.datatype.or(known.and_then(|known| known.datatype));
         let unit = metric.unit.or(known.and_then(|known| known.unit.as_deref()));
@@ -322,7 +321,11 @@ fn bd_seq(payload: &Payload<'_>) -> Option<u64> {
     match metric.value? {
         Content::Long(value) => Some(value),
         Content::Int(value) => Some(value.into()),
-        _ => None,
+        Content::Float(_)
+        | Content::Double(_)
+        | Content::Boolean(_)
+        | Content::Text(_)
+        | Content::Other => None,
     }
 }
 
