@@ -18,6 +18,7 @@ use crate::ingest::broker::BrokerDoor;
 use crate::ingest::door::Door;
 use crate::ingest::gate::Roster;
 use crate::ingest::listen::{Limits, Listener, anybody, bind};
+use crate::ingest::mapped::{MappedGate, Mappings};
 use crate::live::Live;
 use crate::record::Recorder;
 use crate::store::Store;
@@ -68,6 +69,7 @@ impl House {
         let door = Door {
             site: Name::new(SITE).context("the site's name")?,
             roster: watch::Sender::new(Arc::new(Roster::new(fleet.pairs()?))).subscribe(),
+            mapped: MappedGate::fixed(Mappings::default()),
             board: PlanBoard::default(),
             states: NodeStates::default(),
             health,
