@@ -8,6 +8,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Time;
+
 use crate::document::{self, Mistake, Section};
 
 /// Everything a gateway process needs to know.
@@ -21,8 +23,34 @@ pub struct Config {
     pub mqtt: MqttConfig,
     /// How mails go out; without it they wait in the outbox.
     pub mail: Option<MailConfig>,
+    /// How long readings are kept, and how much memory they may wait in.
+    pub store: StoreConfig,
+    /// Where, when and how many backups are made; none without it.
+    pub backup: Option<BackupConfig>,
     /// How the log is written.
     pub log: LogFormat,
+}
+
+/// How long readings are kept, and how much memory they may wait in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// After how many whole months readings are given up; never if absent. The sums of
+    /// their days stay.
+    pub keep_months: Option<u32>,
+    /// The most memory, MiB, in which readings wait to be written into blocks; by default
+    /// what the number of meters asks for.
+    pub buffer_mib: Option<u32>,
+}
+
+/// When backups are made, and how many are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupConfig {
+    /// The folder that gets a folder for each backup; better on another disk.
+    pub dir: PathBuf,
+    /// When each day, by the site's clocks.
+    pub at: Time,
+    /// How many are kept.
+    pub keep: u32,
 }
 
 /// The pages and the API.
@@ -240,7 +268,9 @@ impl Config {
                 root.mistake("mqtt", "is missing; give `[mqtt.listen]` or `[mqtt.broker]`");
             }
             let mail = root.section("mail", |mail| read_mail(mail, folder));
-            Some(Self { data_dir, web, mqtt: mqtt?, mail, log })
+            let store = root.section("store", read_store).unwrap_or_default();
+            let backup = root.section("backup", |backup| read_backup(backup, folder));
+            Some(Self { data_dir, web, mqtt: mqtt?, mail, store, backup, log })
         })
     }
 }
@@ -339,6 +369,24 @@ fn read_file(section: &Section<'_>, key: &str, folder: &Path) -> Option<PathBuf>
             None
         }
     }
+}
+
+fn read_store(store: &Section<'_>) -> Option<StoreConfig> {
+    let number = |key, most| store.integer(key, 0..=most).and_then(|it| u32::try_from(it).ok());
+    let keep_months = number("keep_months", 1_200).filter(|months| 0 < *months);
+    let buffer_mib = number("buffer_mib", 65_536).filter(|mib| 0 < *mib);
+    Some(StoreConfig { keep_months, buffer_mib })
+}
+
+fn read_backup(backup: &Section<'_>, folder: &Path) -> Option<BackupConfig> {
+    let dir = backup.need_text("dir");
+    let at = backup.text("at").unwrap_or("02:30");
+    let time = Time::strptime("%H:%M", at).ok();
+    if time.is_none() {
+        backup.mistake("at", format!("is `{at}`, but must be a time of the day such as \"02:30\""));
+    }
+    let keep = backup.integer("keep", 1..=1_000).unwrap_or(7);
+    Some(BackupConfig { dir: folder.join(dir?), at: time?, keep: u32::try_from(keep).ok()? })
 }
 
 fn read_mail(mail: &Section<'_>, folder: &Path) -> Option<MailConfig> {
@@ -482,6 +530,20 @@ user = \"u\"
         let mut broken = broken.unwrap_err();
         broken.dedup();
         assert!(wanted.iter().all(|key| broken.iter().any(|it| it == key)), "{broken:?}");
+    }
+
+    #[test]
+    fn backups_are_asked_for_with_a_folder_alone() {
+        let text = "data_dir = \"data\"\n[mqtt.listen]\naddress = \"0.0.0.0:1883\"\n[backup]\n";
+        let read = |more: &str| Config::parse(&format!("{text}{more}"), Path::new("/etc/gengfu"));
+
+        let backup = read("dir = \"/mnt/stick\"\n").unwrap().backup.unwrap();
+
+        assert_eq!((backup.dir.to_str(), backup.keep), (Some("/mnt/stick"), 7));
+        assert_eq!(backup.at, Time::constant(2, 30, 0, 0));
+        let mistakes = read("dir = \"x\"\nat = \"half past two\"\nkeep = 0\n").unwrap_err();
+        let told: Vec<&str> = mistakes.iter().map(|mistake| mistake.key.as_str()).collect();
+        assert_eq!(told, ["backup.at", "backup.keep"]);
     }
 
     #[test]

@@ -70,6 +70,8 @@ counters! {
     PACKS_DUPLICATE = "gengfu_packs_duplicate_total", "Packs that were already stored.";
     COMMITS = "gengfu_store_commits_total", "Group commits of the store.";
     STORE_FULL = "gengfu_store_full_total", "Commits refused because the disk was full.";
+    BACKUPS_MADE = "gengfu_backups_made_total", "Backups made and checked.";
+    BACKUPS_FAILED = "gengfu_backups_failed_total", "Backups that could not be made or did not pass their check.";
     MAILS_SENT = "gengfu_mails_sent_total", "Mails that a mail server took.";
     LOGINS_FAILED = "gengfu_logins_failed_total", "Refused attempts to log in.";
 }
@@ -116,6 +118,33 @@ pub fn store_has_room() {
 /// A commit went wrong for another reason than room.
 pub fn store_failed(error: &dyn std::error::Error) {
     tracing::error!(error = %chain(error), "store cannot record");
+}
+
+/// A backup was made, put back and read.
+pub fn backup_made(files: u64, bytes: u64) {
+    BACKUPS_MADE.add(1);
+    tracing::info!(files, bytes, "backup made and checked");
+}
+
+/// A backup could not be made, or did not pass its check.
+pub fn backup_failed(why: &str) {
+    BACKUPS_FAILED.add(1);
+    tracing::error!(why, "backup failed");
+}
+
+/// Something in the store is not what was once written.
+pub fn store_damaged(count: usize, first: &dyn std::fmt::Display) {
+    tracing::error!(count, %first, "store is damaged");
+}
+
+/// Days could not be written into blocks, or months sealed or given up.
+pub fn upkeep_failed(error: &dyn std::error::Error) {
+    tracing::error!(error = %chain(error), "store cannot be tended");
+}
+
+/// Months' readings were given up, as the configuration says.
+pub fn months_given_up(months: u32) {
+    tracing::info!(months, "readings given up; the sums of their days stay");
 }
 
 /// A door to a broker lost its connection or could not be opened.

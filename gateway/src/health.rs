@@ -13,6 +13,12 @@ use tokio::sync::watch;
 pub enum Code {
     /// The store cannot write; nothing is acknowledged until there is room.
     DiskFull,
+    /// The disk takes no writes at all; nothing is acknowledged until it does.
+    DiskReadOnly,
+    /// Something stored is not what was written; `count` places, the first is `what`.
+    StoreDamaged,
+    /// The last backup could not be made or did not pass its check.
+    BackupFailing,
     /// The MQTT broker cannot be reached.
     BrokerAway,
     /// The broker, or who says it is the broker, has no certificate that we may trust.
@@ -43,6 +49,9 @@ impl Code {
     pub const fn word(self) -> &'static str {
         match self {
             Self::DiskFull => "disk_full",
+            Self::DiskReadOnly => "disk_read_only",
+            Self::StoreDamaged => "store_damaged",
+            Self::BackupFailing => "backup_failing",
             Self::BrokerAway => "broker_away",
             Self::BrokerUntrusted => "broker_untrusted",
             Self::BrokerRefuses => "broker_refuses",

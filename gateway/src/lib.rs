@@ -13,6 +13,7 @@ pub mod document;
 pub mod events;
 pub mod health;
 pub mod ingest;
+pub mod keep;
 pub mod ledger;
 pub mod letter;
 pub mod live;

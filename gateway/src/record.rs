@@ -34,6 +34,17 @@ const RETRY_S_MAX: u64 = 30;
 /// How long the notice about payloads in quarantine stands after the last of them.
 const QUARANTINE_NOTICE_S: i64 = 3_600;
 
+/// Why the recorder ended though it was not asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The store panicked.
+    #[error("the store panicked")]
+    Panicked(#[from] JoinError),
+    /// The disk fails: what it says of earlier writes cannot be believed by this process.
+    #[error("the gateway ends so that nothing is believed that is not on the disk")]
+    DiskFails(#[source] StoreError),
+}
+
 /// The recorder, before it runs.
 #[derive(Debug)]
 pub struct Recorder {
@@ -70,8 +81,9 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// The store panicked. What was not signed comes again after a restart.
-    pub async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) -> Result<(), JoinError> {
+    /// The store panicked, or the disk fails. What was not signed comes again after a
+    /// restart.
+    pub async fn run(mut self, mut incoming: mpsc::Receiver<Incoming>) -> Result<(), RecordError> {
         let mut taken = Vec::with_capacity(BATCH_MAX);
         // Whatever waits: under load the next batch gathers while this one is written.
         while 0 < incoming.recv_many(&mut taken, BATCH_MAX).await {
@@ -93,13 +105,17 @@ impl Recorder {
     }
 
     /// Stores a batch, however long that takes, then signs.
-    async fn store(&mut self, mut batch: Batch) -> Result<(), JoinError> {
+    async fn store(&mut self, mut batch: Batch) -> Result<(), RecordError> {
         let mut retry_s = 0;
         let recorded = loop {
             let (back, result) = self.commit(batch).await?;
             batch = back;
             match result {
                 Ok(recorded) => break recorded,
+                Err(error) if error.is_disk_failing() => {
+                    events::store_failed(&error);
+                    return Err(RecordError::DiskFails(error));
+                }
                 Err(error) => {
                     let first = retry_s == 0;
                     retry_s = (retry_s * 2).clamp(1, RETRY_S_MAX);
@@ -111,6 +127,7 @@ impl Recorder {
         if 0 < retry_s {
             events::store_has_room();
             self.health.clear(Code::DiskFull, "");
+            self.health.clear(Code::DiskReadOnly, "");
             self.health.clear(Code::WorkFailing, "record");
         }
         for receipt in batch.receipts {
@@ -139,6 +156,11 @@ impl Recorder {
             self.health.raise(Code::DiskFull, "", Level::Error, []);
             if first {
                 events::store_full();
+            }
+        } else if matches!(error, StoreError::ReadOnly { .. }) {
+            self.health.raise(Code::DiskReadOnly, "", Level::Error, []);
+            if first {
+                events::store_failed(error);
             }
         } else {
             let params = [("error", events::chain(error))];

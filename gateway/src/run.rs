@@ -32,13 +32,14 @@ use crate::ingest::gate::Roster;
 use crate::ingest::listen::{self, Entrance, Limits, Listener};
 use crate::ingest::mapped::{MappedGate, Mappings};
 use crate::ingest::{self, Incoming};
+use crate::keep::Keeper;
 use crate::ledger::Ledger;
 use crate::live::Live;
 use crate::mail::{self, Outbox, Server};
 use crate::plan;
 use crate::record::Recorder;
 use crate::report::{self, Report};
-use crate::store::Store;
+use crate::store::{Options, Store, StoreError};
 use crate::watch::Watch;
 use crate::web::{self, Rooms, WebState};
 
@@ -75,8 +76,17 @@ impl House {
     ///
     /// The store cannot be opened, or a port is taken: nothing could be served then.
     pub async fn open(config: Config, clock: Clock) -> Result<Self> {
-        let store = Store::open(&config.data_dir)
+        let buffer_bytes = config
+            .store
+            .buffer_mib
+            .and_then(|mib| usize::try_from(mib).ok()?.checked_mul(1024 * 1024));
+        let store = Store::open_with(&config.data_dir, Options { buffer_bytes })
             .with_context(|| format!("cannot open the store in `{}`", config.data_dir.display()))?;
+        if !store.can_record() {
+            let error = StoreError::InUse { during: "record into the store" };
+            return Err(error)
+                .with_context(|| format!("another gateway uses `{}`", config.data_dir.display()));
+        }
         let ledger = Ledger::new(&store, &clock);
         ledger.reload().context("cannot read the site book")?;
         let pages = TcpListener::bind(config.web.listen).await.with_context(|| {
@@ -171,6 +181,7 @@ impl House {
             incoming,
         };
         let recorder = Recorder::new(&store, &clock, &health, &live);
+        let keeper = Keeper::new(&store, &ledger, &clock, &health, &config);
         let server = config.mail.as_ref().map(|it| Server::new(it, mail::TIMEOUT)).transpose()?;
         let outbox = Outbox::new(store.journal().clone(), server, clock.clone(), health.clone());
         let options = web::Options {
@@ -184,6 +195,7 @@ impl House {
         let mut doors = tokio::spawn(doors.keep(site, doors_stop));
         core.spawn(named("recorder", recorder.run(queue)));
         core.spawn(named("site book", follow.run(stopped.clone())));
+        core.spawn(named("keeper", keeper.run(stopped.clone())));
         core.spawn(named("watch", watch.run(stopped.clone())));
         core.spawn(named("mail", {
             let stopped = stopped.clone();

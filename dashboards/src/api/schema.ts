@@ -978,7 +978,7 @@ export interface components {
             code: components["schemas"]["NoticeCode"];
             /** @description How much it matters. */
             level: components["schemas"]["NoticeLevel"];
-            /** @description What to put into the sentence: `year`, `node`, `count`, `error`, `since_at`. */
+            /** @description What to put into the sentence: `year`, `node`, `count`, `what`, `error`, `since_at`, `last_at`. */
             params: {
                 [key: string]: string;
             };
@@ -987,7 +987,7 @@ export interface components {
          * @description The states that a page can tell of.
          * @enum {string}
          */
-        NoticeCode: "disk_full" | "broker_away" | "broker_untrusted" | "broker_refuses" | "broker_silent" | "broker_drops" | "mail_failing" | "calendar_missing" | "site_book_missing" | "node_gone" | "payloads_rejected" | "work_failing" | "readings_late";
+        NoticeCode: "disk_full" | "disk_read_only" | "store_damaged" | "backup_failing" | "broker_away" | "broker_untrusted" | "broker_refuses" | "broker_silent" | "broker_drops" | "mail_failing" | "calendar_missing" | "site_book_missing" | "node_gone" | "payloads_rejected" | "work_failing" | "readings_late";
         /**
          * @description How much a notice matters.
          * @enum {string}
@@ -1116,6 +1116,12 @@ export interface components {
             user: null | components["schemas"]["User"];
             /** @description Whether reading needs no login. */
             open_reading: boolean;
+            /**
+             * Format: date-time
+             * @description When the newest backup was made and checked; null without one, or without a
+             *     schedule.
+             */
+            last_backup_at: string | null;
             /**
              * Format: date-time
              * @description Instant of the newest reading of any meter.

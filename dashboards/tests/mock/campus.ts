@@ -248,6 +248,7 @@ export class Campus {
       setup_needed: this.setupNeeded,
       user: this.user,
       open_reading: this.openReading,
+      last_backup_at: null,
       latest_reading_at: this.scenario === 'no_data' ? rfc(NOW - 5 * HOUR_MS) : rfc(NOW - 20_000),
       notices: this.notices,
     };

@@ -11,13 +11,14 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 mod bench;
 mod book;
 mod field;
 mod house;
 mod month;
+mod safe;
 mod trial;
 
 /// 更夫 Gengfu: walks a building's meters and calls out waste.
@@ -118,6 +119,28 @@ enum Command {
         #[arg(long, default_value = "gengfu.toml")]
         config: PathBuf,
     },
+    /// Copy everything the gateway keeps into a new folder; the gateway may go on running.
+    #[command(
+        after_help = "Example: gengfu backup --config gengfu.toml /mnt/stick/gengfu-2026-11-22"
+    )]
+    Backup {
+        /// The configuration file.
+        #[arg(long, default_value = "gengfu.toml")]
+        config: PathBuf,
+        /// The folder to make; it must not exist yet.
+        to: PathBuf,
+    },
+    /// Put a backup back where the gateway keeps its data; nothing may be there yet.
+    #[command(
+        after_help = "Example: gengfu restore --config gengfu.toml /mnt/stick/gengfu-2026-11-22"
+    )]
+    Restore {
+        /// The configuration file.
+        #[arg(long, default_value = "gengfu.toml")]
+        config: PathBuf,
+        /// The folder of the backup.
+        from: PathBuf,
+    },
     /// Write a month's consumption as a workbook (XLSX).
     #[command(
         after_help = "Example: gengfu report --config gengfu.toml --month 2026-10 --out reports"
@@ -185,6 +208,8 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
             book::import(&config, &site_book, &author, &note, &clock)
         }
         Command::Export { config } => book::export(&config),
+        Command::Backup { config, to } => safe::backup(&config, &to),
+        Command::Restore { config, from } => safe::restore(&config, &from),
         Command::Report { config, month, out, language, mail_to } => {
             month::report(&config, month, &out, &language, &mail_to, &clock)
         }
@@ -207,6 +232,10 @@ fn note(line: &str) {
 #[expect(clippy::print_stderr, reason = "this is where commands complain")]
 fn complain(error: &anyhow::Error) {
     eprintln!("error: {error:#}");
+    let hint = error.chain().find_map(|cause| cause.downcast_ref::<StoreError>()?.hint());
+    if let Some(hint) = hint {
+        eprintln!("hint: {hint}");
+    }
 }
 
 /// A runtime for commands that talk to the network.

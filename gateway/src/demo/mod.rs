@@ -33,7 +33,7 @@ use wire::Name;
 
 use crate::clock::Clock;
 use crate::config::{
-    Config, ListenConfig, LogFormat, MailConfig, MailSecurity, MqttConfig, WebConfig,
+    Config, ListenConfig, LogFormat, MailConfig, MailSecurity, MqttConfig, StoreConfig, WebConfig,
 };
 use crate::node::{self, BusConfig, NodeConfig};
 use crate::run::House;
@@ -178,6 +178,8 @@ fn config(options: &Options, data_dir: PathBuf, mail_port: u16) -> Config {
             login: None,
             from: "更夫 <gengfu@demo.example>".to_owned(),
         }),
+        store: StoreConfig::default(),
+        backup: None,
         log: LogFormat::Text,
     }
 }

@@ -16,7 +16,7 @@ struct World {
     clock: Clock,
     door: mpsc::Sender<Incoming>,
     live: Live,
-    task: tokio::task::JoinHandle<Result<(), tokio::task::JoinError>>,
+    task: tokio::task::JoinHandle<Result<(), super::RecordError>>,
     _folder: TempDir,
 }
 

@@ -58,6 +58,17 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
+/// Returns the CRC-32 of numbers, lowest byte first, and bytes after them: of a row with
+/// the key it stands under, so that a row that got another key is found out.
+pub(super) fn crc32_with(keys: &[i64], bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for key in keys {
+        hasher.update(&key.to_le_bytes());
+    }
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
 /// Takes values off the front of encoded bytes.
 ///
 /// Each method returns `None` where the bytes end too early or say something that was

@@ -5,6 +5,7 @@
 //! transaction too, so that what it sees belongs together.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,12 +24,19 @@ const IDLE_READERS_MAX: usize = 4;
 /// How long a command beside the gateway waits for its turn to write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a start waits for readers before it leaves the log as it is.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The connections to one file.
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
-    writer: Mutex<Connection>,
+    /// A write or a sync failed: nothing more is written. See [`StoreError::Failing`].
+    failed: AtomicBool,
+    // Closed before the writer: the last to close folds the log into the file, and a
+    // connection that only reads cannot.
     idle: Mutex<Vec<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 impl Database {
@@ -37,8 +45,9 @@ impl Database {
         let writer = open_writer(path)?;
         Ok(Self {
             path: path.to_path_buf(),
-            writer: Mutex::new(writer),
+            failed: AtomicBool::new(false),
             idle: Mutex::new(Vec::new()),
+            writer: Mutex::new(writer),
         })
     }
 
@@ -60,13 +69,70 @@ impl Database {
         run: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
         then: impl FnOnce(T) -> U,
     ) -> Result<U, StoreError> {
+        self.judged(during, |writer| {
+            let transaction =
+                writer.transaction_with_behavior(TransactionBehavior::Immediate).during(during)?;
+            // Dropped on the way out of an error, a transaction rolls itself back.
+            let out = run(&transaction)?;
+            transaction.commit().during(during)?;
+            Ok(then(out))
+        })
+    }
+
+    /// Copies the log into the file, as far as no reader needs it, and syncs both.
+    ///
+    /// SQLite does so by itself after some commits, and tells nobody when it cannot.
+    pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
+        const DURING: &str = "copy the log into the main file";
+        self.judged(DURING, |writer| {
+            let mode = "PRAGMA wal_checkpoint(PASSIVE)";
+            writer.query_row(mode, (), |_| Ok(())).during(DURING)
+        })
+    }
+
+    /// Writes everything that the log has into the file again, syncs it, and empties the
+    /// log: what was found at the start is on the disk, whatever an earlier sync said.
+    ///
+    /// A system that could not write a page once shows it as written from then on (Linux
+    /// marks it clean), so the log may be whole in its memory and not on the disk. What is
+    /// written again is written. Where another process is reading, as a backup does, it is
+    /// left as it is.
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
+        const DURING: &str = "copy the log into the main file";
+        self.judged(DURING, |writer| {
+            writer.busy_timeout(SETTLE_TIMEOUT).during(DURING)?;
+            let mode = "PRAGMA wal_checkpoint(TRUNCATE)";
+            let outcome = writer.query_row(mode, (), |_| Ok(())).during(DURING);
+            writer.busy_timeout(BUSY_TIMEOUT).during(DURING)?;
+            outcome
+        })
+    }
+
+    /// Runs what writes, unless a write failed before, and finds out what a failure is.
+    fn judged<T>(
+        &self,
+        during: &'static str,
+        run: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut writer = self.writer();
-        let transaction =
-            writer.transaction_with_behavior(TransactionBehavior::Immediate).during(during)?;
-        // Dropped on the way out of an error, a transaction rolls itself back.
-        let out = run(&transaction)?;
-        transaction.commit().during(during)?;
-        Ok(then(out))
+        if self.failed.load(Ordering::Relaxed) {
+            let earlier = "a write or a sync failed earlier; start again";
+            return Err(StoreError::Failing { during, source: earlier.into() });
+        }
+        run(&mut writer).map_err(|error| {
+            let StoreError::Failing { source, .. } = error else { return error };
+            let folder = self.path.parent().unwrap_or(Path::new("."));
+            // A sync that failed has failed for good, whatever the folder says now.
+            let why = if is_of_a_sync(source.as_ref()) { None } else { files::probe(folder) };
+            match why {
+                Some(StoreError::DiskFull { .. }) => StoreError::DiskFull { during, source },
+                Some(StoreError::ReadOnly { .. }) => StoreError::ReadOnly { during, source },
+                _ => {
+                    self.failed.store(true, Ordering::Relaxed);
+                    StoreError::Failing { during, source }
+                }
+            }
+        })
     }
 
     /// Runs a transaction that only reads.
@@ -104,6 +170,12 @@ impl Database {
     }
 }
 
+fn is_of_a_sync(error: &(dyn std::error::Error + 'static)) -> bool {
+    use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
+    let code = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error);
+    code.is_some_and(|it| [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&it.extended_code))
+}
+
 // A panic while the lock was held has rolled the transaction back: what the lock
 // guards is whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -124,7 +196,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     const DURING: &str = "open the database for reading";
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).during(DURING)?;

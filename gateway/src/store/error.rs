@@ -2,12 +2,36 @@
 
 use rusqlite::ErrorCode;
 
+/// The system's number for a fault of the disk; std has no name for it. The same on every
+/// Linux.
+const EIO: i32 = 5;
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was written. Keep what you have, try again when there is room.
     #[error("cannot {during}: the disk is full")]
     DiskFull {
+        /// What was attempted.
+        during: &'static str,
+        /// SQLite's or the system's words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The file system takes no writes. Nothing was written; try again once it does.
+    #[error("cannot {during}: the disk is read-only")]
+    ReadOnly {
+        /// What was attempted.
+        during: &'static str,
+        /// SQLite's or the system's words.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A write or a sync failed. What was not synced may be on the disk or not, whatever
+    /// the system says from now on: this process writes nothing more. Start again; that
+    /// goes on from what is on the disk, and syncs it anew.
+    #[error("cannot {during}: the disk fails")]
+    Failing {
         /// What was attempted.
         during: &'static str,
         /// SQLite's or the system's words.
@@ -56,6 +80,39 @@ impl StoreError {
         matches!(self, Self::DiskFull { .. })
     }
 
+    /// Returns whether this process must end: only a start from what is on the disk can
+    /// be trusted.
+    #[must_use]
+    pub fn is_disk_failing(&self) -> bool {
+        matches!(self, Self::Failing { .. })
+    }
+
+    /// Returns what a person can do about it, if there is one thing to say.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::DiskFull { .. } => Some("make room on the disk that holds `data_dir`"),
+            Self::ReadOnly { .. } => Some(
+                "the disk that holds `data_dir` takes no writes: mount it for writing; Linux also \
+                 makes a disk read-only that has faults, see `dmesg`",
+            ),
+            Self::Failing { .. } => Some(
+                "see `dmesg` for faults of the disk; start again, and on another disk put the \
+                 newest backup back with `gengfu restore`",
+            ),
+            Self::Corrupt { .. } => Some(
+                "put the newest good backup back with `gengfu restore`; keep the damaged folder, \
+                 what is intact in it can still be read",
+            ),
+            Self::InUse { .. } => Some("stop the gateway that uses `data_dir`, then try again"),
+            Self::Newer { .. } => Some(
+                "install the newer program again; to go back, give the kept \
+                 `main.db.before-…` its old name",
+            ),
+            Self::Other { .. } => None,
+        }
+    }
+
     pub(super) fn other(
         during: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -80,13 +137,28 @@ impl StoreError {
         if matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) {
             return Self::Corrupt { during, what: error.to_string() };
         }
+        if failure.code == ErrorCode::ReadOnly {
+            return Self::ReadOnly { during, source: error.into() };
+        }
+        // One number for all faults of a disk; which one it is, the folder tells
+        // (`files::probe`): a file system that takes no writes says so only there.
+        if failure.code == ErrorCode::SystemIoFailure {
+            return Self::Failing { during, source: error.into() };
+        }
         Self::Other { during, source: error.into() }
     }
 
     fn from_io(during: &'static str, error: std::io::Error) -> Self {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        if matches!(error.kind(), StorageFull | QuotaExceeded) {
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let kind = error.kind();
+        if matches!(kind, StorageFull | QuotaExceeded) {
             return Self::DiskFull { during, source: error.into() };
+        }
+        if kind == ReadOnlyFilesystem {
+            return Self::ReadOnly { during, source: error.into() };
+        }
+        if error.raw_os_error() == Some(EIO) {
+            return Self::Failing { during, source: error.into() };
         }
         Self::Other { during, source: error.into() }
     }

@@ -154,7 +154,7 @@ fn unpacked(packed: &[u8]) -> Vec<u8> {
 }
 
 /// Puts the golden store into a folder.
-fn put(dir: &Path) {
+pub(super) fn put(dir: &Path) {
     std::fs::create_dir_all(dir.join(MONTHS_FOLDER)).unwrap();
     std::fs::write(dir.join(MAIN_FILE), unpacked(MAIN_0001)).unwrap();
     std::fs::write(dir.join(MONTHS_FOLDER).join("2025-10.db"), unpacked(MONTH_1)).unwrap();

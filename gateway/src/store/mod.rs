@@ -12,7 +12,8 @@
 //!   after one needs no repair;
 //! - the same pack twice is the same row; reads do not depend on the order of arrival;
 //! - a decision and the mails it causes are there together or not at all;
-//! - a full disk, a damaged file and a file of a newer program are told apart.
+//! - a full disk, a failing one, one that takes no writes, a damaged file and a file of a
+//!   newer program are told apart.
 //!
 //! All methods block; callers on an executor use `spawn_blocking`. Instants are Unix
 //! seconds and come from the caller.
@@ -20,6 +21,7 @@
 //! Not here: what a reading is worth (`ingest::gate`), consumption (`analysis`),
 //! the time now.
 
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,19 +34,26 @@ pub mod journal;
 mod lock;
 mod migrate;
 pub mod series;
+mod wal;
 
-pub use backup::Backup;
+pub use backup::{Backup, Progress};
 use database::Database;
 use error::During;
 pub use error::StoreError;
 pub use journal::{Journal, JournalTx, JournalView};
-pub use series::{Arrival, Counts, Recorded, Series, UNNUMBERED, Unreadable};
+pub use series::{Arrival, Counts, Damage, Recorded, Series, UNNUMBERED, Unreadable};
 
 /// Everything but sealed months.
 const MAIN_FILE: &str = "main.db";
 
 /// Locked by the process that records; holds nothing.
 const LOCK_FILE: &str = "lock";
+
+/// Shared by all that have the store open, alone of who migrates it; holds nothing.
+const OPEN_FILE: &str = "open";
+
+/// Locked by whoever seals months, gives them up, or copies them; holds nothing.
+const MONTHS_LOCK_FILE: &str = "months.lock";
 
 /// One read-only file for each sealed month.
 const MONTHS_FOLDER: &str = "months";
@@ -54,7 +63,19 @@ const MONTHS_FOLDER: &str = "months";
 pub struct Store {
     series: Series,
     journal: Journal,
+    #[cfg(test)]
     database: Arc<Database>,
+    found: Arc<[Damage]>,
+    // As long as it lives nobody puts another main file in place of this one.
+    _open: Arc<File>,
+}
+
+/// What may be chosen of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The most bytes of readings that wait in memory for a block; by default what a
+    /// day's quarter hours take, 24 to 128 MiB.
+    pub buffer_bytes: Option<usize>,
 }
 
 impl Store {
@@ -68,41 +89,75 @@ impl Store {
     ///
     /// [`StoreError::Newer`] if a newer program wrote it, [`StoreError::InUse`] if it
     /// would have to be migrated under another process, [`StoreError::DiskFull`],
-    /// [`StoreError::Corrupt`], or [`StoreError::Other`] with the cause.
+    /// [`StoreError::ReadOnly`], [`StoreError::Failing`], [`StoreError::Corrupt`], or
+    /// [`StoreError::Other`] with the cause.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        Self::open_with(dir, None)
+        Self::open_with(dir, Options::default())
     }
 
-    fn open_with(dir: &Path, buffer_bytes: Option<usize>) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(dir).during("create the data directory")?;
-        let lock = lock::take(&dir.join(LOCK_FILE))?;
-        let path = dir.join(MAIN_FILE);
-        let database = Database::open(&path)?;
-        if lock.is_none() && migrate::is_due(&database.writer(), migrate::MIGRATIONS)? {
-            return Err(StoreError::InUse { during: "migrate the store" });
-        }
-        migrate::migrate(&mut database.writer(), &path, migrate::MIGRATIONS)?;
-        let database = Arc::new(database);
-        let months = dir.join(MONTHS_FOLDER);
-        Ok(Self {
-            series: Series::open(Arc::clone(&database), months, lock, buffer_bytes)?,
-            journal: Journal::new(Arc::clone(&database)),
-            database,
-        })
-    }
-
-    /// Copies the whole store into a folder that does not exist yet, while it is in use,
-    /// and checks the copy.
+    /// Opens the store with what was chosen of it; else as [`Store::open`].
     ///
     /// # Errors
     ///
-    /// [`StoreError::InUse`] beside the process that records: months could be sealed
-    /// meanwhile. [`StoreError::DiskFull`] and others; a copy begun is no backup yet.
-    pub fn backup(&self, to: &Path) -> Result<Backup, StoreError> {
-        if !self.can_record() {
-            return Err(StoreError::InUse { during: "back the store up" });
+    /// As [`Store::open`].
+    pub fn open_with(dir: &Path, options: Options) -> Result<Self, StoreError> {
+        files::make_folder(dir)?;
+        let open = lock::share(&dir.join(OPEN_FILE))?;
+        let lock = lock::take(&dir.join(LOCK_FILE))?;
+        let path = dir.join(MAIN_FILE);
+        let mut found = Vec::new();
+        if lock.is_some() {
+            migrate::remove_unfinished(&path)?;
+            found.extend(wal::keep_if_damaged(&path)?.map(Damage::of_the_log));
         }
-        backup::backup(&self.database, &self.series, to)
+        let due = migrate::due(&path, migrate::MIGRATIONS)?;
+        if let migrate::Due::Copy { found } = due {
+            if lock.is_none() || !lock::own(&open)? {
+                return Err(StoreError::InUse { during: "migrate the store" });
+            }
+            migrate::migrate(&path, found, migrate::MIGRATIONS)?;
+            open.lock_shared().during("lock the store")?;
+        }
+        let database = Database::open(&path)?;
+        if lock.is_some() {
+            migrate::run_steps(&mut database.writer(), migrate::MIGRATIONS)?;
+            database.settle()?;
+        }
+        let database = Arc::new(database);
+        let is_owner = lock.is_some();
+        let (series, damaged) =
+            Series::open(Arc::clone(&database), dir, lock, options.buffer_bytes)?;
+        found.extend(damaged);
+        if is_owner && due == migrate::Due::Nothing {
+            migrate::remove_kept(&path, migrate::MIGRATIONS)?;
+        }
+        Ok(Self {
+            series,
+            journal: Journal::new(Arc::clone(&database)),
+            #[cfg(test)]
+            database,
+            found: found.into(),
+            _open: Arc::new(open),
+        })
+    }
+
+    /// Copies a store into a folder that does not exist yet, and checks the copy. The
+    /// gateway may be running on it, in this process or another one: the copy is of one
+    /// instant.
+    ///
+    /// Sealed months that an earlier backup `like` has just the same become a second name
+    /// for its file, where the file system can do that.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::DiskFull`] and others; a copy begun is no backup yet.
+    pub fn backup(
+        dir: &Path,
+        to: &Path,
+        like: Option<&Path>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Backup, StoreError> {
+        backup::backup(dir, to, like, progress)
     }
 
     /// Reads every file of a backup and compares it with what was backed up.
@@ -118,10 +173,30 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Corrupt`] if the backup is not whole; [`StoreError::Other`] if
-    /// there is a store already, or with the cause.
-    pub fn restore(from: &Path, dir: &Path) -> Result<Backup, StoreError> {
-        backup::restore(from, dir)
+    /// [`StoreError::Corrupt`] if the backup is not whole; [`StoreError::InUse`] if
+    /// somebody has the directory open; [`StoreError::Other`] if there is a store
+    /// already, or with the cause.
+    pub fn restore(
+        from: &Path,
+        dir: &Path,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Backup, StoreError> {
+        backup::restore(from, dir, progress)
+    }
+
+    /// Reads everything there is and returns what is damaged; takes as long as that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Failing`] or [`StoreError::Other`] if it cannot be read at all.
+    pub fn check(&self) -> Result<Vec<Damage>, StoreError> {
+        self.series.check()
+    }
+
+    /// Returns what was found damaged when the store was opened.
+    #[must_use]
+    pub fn found_damaged(&self) -> &[Damage] {
+        &self.found
     }
 
     /// Returns whether this process may record readings: it was the first to open the

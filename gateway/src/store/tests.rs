@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use wire::message::{Clock, Pack};
 use wire::{List, Name, Quantity, Reading, Value};
 
-use super::migrate::{Migration, kept_path, migrate, schema_version};
+use super::migrate::{Due, Migration, due, kept_path, migrate, run_steps, schema_version};
 use super::*;
 
 const START: i64 = 1_760_025_600;
@@ -88,41 +88,49 @@ fn furnished(dir: &Path) -> (Store, Vec<Arrival>) {
     (store, sent)
 }
 
+fn backup(dir: &Path, to: &Path) -> Result<Backup, StoreError> {
+    Store::backup(dir, to, None, &mut |_| {})
+}
+
+fn restore(from: &Path, dir: &Path) -> Result<Backup, StoreError> {
+    Store::restore(from, dir, &mut |_| {})
+}
+
 #[test]
 fn a_backup_taken_while_the_store_is_in_use_comes_back_whole() {
     let dir = TempDir::new().unwrap();
     let (store, sent) = furnished(&dir.path().join("data"));
     let (copy, other) = (dir.path().join("copy"), dir.path().join("other"));
 
-    let backup = store.backup(&copy).unwrap();
+    let made = backup(&dir.path().join("data"), &copy).unwrap();
     store.series().record(&[arrival("m", 900)]).unwrap();
 
     // Main file, October, November, December of 2025.
-    assert_eq!((backup.files, Store::check_backup(&copy).unwrap()), (4, backup));
-    assert_eq!(Store::restore(&copy, &other).unwrap(), backup);
+    assert_eq!((made.files, Store::check_backup(&copy).unwrap()), (4, made));
+    assert_eq!(restore(&copy, &other).unwrap(), made);
     let restored = Store::open(&other).unwrap();
     assert!(restored.series().packs(&name("m"), 0, i64::MAX).unwrap() == sent);
     let setting = restored.journal().view(|view| view.setting("site")).unwrap();
     assert_eq!(setting.as_deref(), Some("school"));
-    let error = Store::restore(&copy, &other).unwrap_err();
+    let error = restore(&copy, &other).unwrap_err();
     assert!(matches!(error, StoreError::Other { .. }), "a store is never overwritten: {error:?}");
-    assert!(store.backup(&copy).is_err(), "nor is a backup");
+    assert!(backup(&dir.path().join("data"), &copy).is_err(), "nor is a backup");
 }
 
 #[test]
 fn a_backup_that_was_changed_is_not_put_back() {
     let dir = TempDir::new().unwrap();
-    let (store, _) = furnished(&dir.path().join("data"));
+    let (_store, _) = furnished(&dir.path().join("data"));
     let (copy, other) = (dir.path().join("copy"), dir.path().join("other"));
-    store.backup(&copy).unwrap();
+    backup(&dir.path().join("data"), &copy).unwrap();
     let month = copy.join("months").join("2025-11.db");
     let mut bytes = std::fs::read(&month).unwrap();
     bytes[20_000] ^= 1;
     std::fs::File::create(&month).unwrap().write_all(&bytes).unwrap();
 
-    let error = Store::restore(&copy, &other).unwrap_err();
+    let error = restore(&copy, &other).unwrap_err();
 
-    let expected = "cannot check a backup: the store is damaged: \
+    let expected = "cannot put a backup back: the store is damaged: \
                     `months/2025-11.db` is not the file that was backed up";
     assert_eq!(error.to_string(), expected);
     assert!(!other.join("main.db").exists());
@@ -147,40 +155,76 @@ fn steps(sql: &[&'static str]) -> Vec<Migration> {
 const FIRST: &str = "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1);";
 const SECOND: &str = "ALTER TABLE t ADD COLUMN b INTEGER; UPDATE t SET b = 2;";
 
-#[test]
-fn a_file_of_before_is_migrated_and_the_kept_copy_goes_once_it_is_verified() {
-    let dir = TempDir::new().unwrap();
-    let path = dir.path().join("main.db");
-    migrate(&mut database::open_writer(&path).unwrap(), &path, &steps(&[FIRST])).unwrap();
-
-    let mut connection = database::open_writer(&path).unwrap();
-    migrate(&mut connection, &path, &steps(&[FIRST, SECOND])).unwrap();
-
-    let row: (i64, i64) = connection
-        .query_row("SELECT a, b FROM t", (), |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap();
-    assert_eq!((row, schema_version(&connection).unwrap()), ((1, 2), 2));
-    assert!(!kept_path(&path).exists());
+fn make(path: &Path, sql: &[&'static str]) {
+    run_steps(&mut database::open_writer(path).unwrap(), &steps(sql)).unwrap();
 }
 
 #[test]
-fn a_step_that_fails_leaves_the_file_as_it_was_and_a_copy_beside_it() {
+fn a_file_of_before_is_copied_migrated_and_kept_under_another_name() {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("main.db");
-    let mut connection = database::open_writer(&path).unwrap();
-    migrate(&mut connection, &path, &steps(&[FIRST])).unwrap();
+    make(&path, &[FIRST]);
+    let steps = steps(&[FIRST, SECOND]);
+    assert_eq!(due(&path, &steps).unwrap(), Due::Copy { found: 1 });
 
+    migrate(&path, 1, &steps).unwrap();
+
+    let row = |path: &Path, sql: &str| -> i64 {
+        rusqlite::Connection::open(path).unwrap().query_row(sql, (), |row| row.get(0)).unwrap()
+    };
+    assert_eq!(row(&path, "SELECT a + b FROM t"), 3);
+    assert_eq!(due(&path, &steps).unwrap(), Due::Nothing);
+    let kept = kept_path(&path, 1);
+    assert_eq!(kept.file_name().unwrap(), "main.db.before-0001");
+    assert_eq!(row(&kept, "SELECT a FROM t"), 1);
+    assert!(rusqlite::Connection::open(&kept).unwrap().prepare("SELECT b FROM t").is_err());
+}
+
+#[test]
+fn a_step_that_fails_or_loses_rows_leaves_the_file_as_it_was() {
     let broken =
-        steps(&[FIRST, "ALTER TABLE t ADD COLUMN b INTEGER; INSERT INTO nowhere VALUES (1);"]);
-    let error = migrate(&mut connection, &path, &broken).unwrap_err();
+        ["ALTER TABLE t ADD COLUMN b INTEGER; INSERT INTO nowhere VALUES (1);", "DELETE FROM t;"];
+    for (sql, why) in broken.into_iter().zip(["cannot migrate", "`t` had 1 rows and has 0"]) {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("main.db");
+        make(&path, &[FIRST]);
 
-    assert_eq!(error.to_string(), "cannot migrate the store");
-    assert_eq!(schema_version(&connection).unwrap(), 1);
-    assert!(connection.prepare("SELECT b FROM t").is_err());
-    let kept = rusqlite::Connection::open(kept_path(&path)).unwrap();
-    assert_eq!(kept.query_row("SELECT a FROM t", (), |row| row.get::<_, i64>(0)).unwrap(), 1);
-    migrate(&mut connection, &path, &steps(&[FIRST, SECOND])).unwrap();
-    assert!(!kept_path(&path).exists());
+        let error = migrate(&path, 1, &steps(&[FIRST, sql])).unwrap_err();
+
+        assert!(error.to_string().contains(why), "{error}");
+        let connection = database::open_writer(&path).unwrap();
+        assert_eq!(schema_version(&connection).unwrap(), 1);
+        assert!(connection.prepare("SELECT b FROM t").is_err());
+        drop(connection);
+        assert!(!kept_path(&path, 1).exists());
+        migrate(&path, 1, &steps(&[FIRST, SECOND])).unwrap();
+    }
+}
+
+#[test]
+fn the_file_of_before_goes_at_the_next_start_that_goes_well() {
+    let dir = TempDir::new().unwrap();
+    golden_tests::put(dir.path());
+    let kept = kept_path(&dir.path().join(MAIN_FILE), 1);
+
+    drop(Store::open(dir.path()).unwrap());
+    assert!(kept.exists(), "the start that migrated keeps it");
+    drop(Store::open(dir.path()).unwrap());
+
+    assert!(!kept.exists());
+}
+
+#[test]
+fn a_store_that_others_have_open_is_not_migrated() {
+    let dir = TempDir::new().unwrap();
+    golden_tests::put(dir.path());
+    let other = lock::share(&dir.path().join(OPEN_FILE)).unwrap();
+
+    let error = Store::open(dir.path()).unwrap_err();
+
+    assert!(matches!(error, StoreError::InUse { .. }), "{error:?}");
+    drop(other);
+    assert!(Store::open(dir.path()).unwrap().can_record());
 }
 
 #[test]
@@ -221,7 +265,7 @@ const METERS: [&str; 3] = ["canteen-water", "light-2f-east", "office-main"];
 /// Records batch after batch; prints a batch's number once `record` has returned.
 fn record_and_acknowledge(dir: &Path, rounds: u32) {
     // Buffers this small are flushed every few batches.
-    let store = Store::open_with(dir, Some(16 * 1024)).unwrap();
+    let store = Store::open_with(dir, Options { buffer_bytes: Some(16 * 1024) }).unwrap();
     let done = store.series().packs(&name(METERS[0]), 0, i64::MAX).unwrap().len();
     let first = u32::try_from(done).unwrap() / BATCH;
     for round in first..first.saturating_add(rounds) {

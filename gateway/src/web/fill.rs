@@ -98,6 +98,9 @@ impl From<health::Code> for NoticeCode {
     fn from(code: health::Code) -> Self {
         match code {
             health::Code::DiskFull => Self::DiskFull,
+            health::Code::DiskReadOnly => Self::DiskReadOnly,
+            health::Code::StoreDamaged => Self::StoreDamaged,
+            health::Code::BackupFailing => Self::BackupFailing,
             health::Code::BrokerAway => Self::BrokerAway,
             health::Code::BrokerUntrusted => Self::BrokerUntrusted,
             health::Code::BrokerRefuses => Self::BrokerRefuses,

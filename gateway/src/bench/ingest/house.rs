@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinHandle;
 use wire::Name;
 
 use super::publisher::{SITE, meter_name, node_name};
@@ -20,7 +20,7 @@ use crate::ingest::gate::Roster;
 use crate::ingest::listen::{Limits, Listener, anybody, bind};
 use crate::ingest::mapped::{MappedGate, Mappings};
 use crate::live::Live;
-use crate::record::Recorder;
+use crate::record::{RecordError, Recorder};
 use crate::store::Store;
 
 /// How long the doors wait for what is in flight.
@@ -49,7 +49,7 @@ pub(super) struct House {
     pub(super) door: Door,
     pub(super) listener: Option<Listener>,
     pub(super) broker: Option<BrokerDoor>,
-    recording: JoinHandle<Result<(), JoinError>>,
+    recording: JoinHandle<Result<(), RecordError>>,
     tending: JoinHandle<()>,
 }
 

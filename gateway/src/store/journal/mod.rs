@@ -33,7 +33,7 @@ pub use findings::{
 };
 pub use mails::{Attachment, MailRow, NewMail};
 pub use people::{NewUser, UserRow};
-pub use records::{AuditRow, NewAudit, SiteBookRow};
+pub use records::{AuditRow, LAST_BACKUP, NewAudit, SiteBookRow};
 
 /// The journal of a store.
 #[derive(Clone, Debug)]

@@ -5,6 +5,9 @@ use rusqlite::{Row, params};
 use super::{JournalTx, JournalView};
 use crate::store::error::StoreError;
 
+/// The setting that holds when the newest checked backup was made, Unix seconds.
+pub const LAST_BACKUP: &str = "last_backup";
+
 /// One version of the site book; versions are only ever added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SiteBookRow {

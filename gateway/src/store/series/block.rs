@@ -1,8 +1,8 @@
 //! Many packs of one meter as one block: one time column, one column for each quantity.
 //!
 //! ```text
-//! version (1)
-//! CRC-32 of all that follows, 4 bytes, lowest first
+//! version (2)
+//! CRC-32 of the block's key (8 bytes, lowest first) and all that follows, 4 bytes
 //! number of rows
 //! sections, each with its length before it:
 //!     instants, received - instant, boots, seqs, nodes, layouts << 1 | clock
@@ -14,8 +14,9 @@
 //! for measured or the number of a reason; without states all are measured. A column has
 //! an entry for each row whose layout has it. A quantity decodes without the others.
 //!
-//! SQLite's pages carry no checksum, so the block does. A version is read for ever;
-//! golden files hold each of them.
+//! SQLite's pages carry no checksum, so the block does, and the key with it: a bit that
+//! flipped in a key must not give one meter's day to another. Version 1 is the same with a
+//! checksum that leaves the key out. A version is read for ever; golden files hold each.
 
 use std::collections::BTreeSet;
 
@@ -24,9 +25,10 @@ use wire::{Absence, Value};
 use super::ints::{Effort, put_ints, take_ints};
 use super::registry::{Column, Registry};
 use super::row::{Head, Rows, clock_bit, clock_of};
-use crate::store::codec::{Cursor, crc32, put_varint};
+use crate::store::codec::{Cursor, crc32, crc32_with, put_varint};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+const VERSION_WITHOUT_KEY: u8 = 1;
 const SECTIONS: usize = 6;
 const ALL_MEASURED: u8 = 0;
 const STATES: u8 = 1;
@@ -35,13 +37,14 @@ const MEASURED: u8 = 0;
 /// No block of ours comes near; more is damage, and would ask for that much memory.
 const ROWS_MAX: usize = 1 << 24;
 
-/// Returns the block of rows that are united and in order; their values stand where the
-/// heads say.
+/// Returns the block of rows that are united and in order, to be stored under a key;
+/// their values stand where the heads say.
 pub(super) fn encode(
     heads: &[Head],
     values: &[Value],
     registry: &Registry,
     effort: Effort,
+    key: i64,
 ) -> Vec<u8> {
     let mut body = Vec::with_capacity(64 + heads.len() * 16);
     put_varint(&mut body, heads.len() as u64);
@@ -72,7 +75,7 @@ pub(super) fn encode(
 
     let mut block = Vec::with_capacity(5 + body.len());
     block.push(VERSION);
-    block.extend_from_slice(&crc32(&body).to_le_bytes());
+    block.extend_from_slice(&crc32_with(&[key], &body).to_le_bytes());
     block.extend_from_slice(&body);
     block
 }
@@ -147,11 +150,16 @@ pub(super) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Checks a block; `None` if it is not what [`encode`] once wrote.
-    pub(super) fn open(bytes: &'a [u8]) -> Option<Self> {
+    /// Checks a block; `None` if it is not what [`encode`] once wrote under this key.
+    pub(super) fn open(bytes: &'a [u8], key: i64) -> Option<Self> {
         let (&version, rest) = bytes.split_first()?;
         let (crc, body) = rest.split_first_chunk::<4>()?;
-        if version != VERSION || crc32(body) != u32::from_le_bytes(*crc) {
+        let expected = match version {
+            VERSION => crc32_with(&[key], body),
+            VERSION_WITHOUT_KEY => crc32(body),
+            _ => return None,
+        };
+        if expected != u32::from_le_bytes(*crc) {
             return None;
         }
         let mut cursor = Cursor::new(body);

@@ -14,9 +14,10 @@ use super::Engine;
 use super::block::encode;
 use super::ints::Effort;
 use super::memory::{Buffer, Day, Memory, day_of, meters_of};
+use super::months::Month;
 use super::rollup::{StoredDay, add_again};
 use super::stored::{Stored, id_of, readable_rollup};
-use crate::store::codec::crc32;
+use crate::store::codec::crc32_with;
 use crate::store::error::{During, StoreError};
 
 const DURING: &str = "write day blocks";
@@ -35,13 +36,7 @@ impl Engine {
     /// one slice now and then, so that no single batch waits for all.
     pub(super) fn relieve(&self) {
         loop {
-            let (bytes, limit, slices) = {
-                let memory = self.memory();
-                let meters = memory.registry.meter_count();
-                let usual =
-                    (meters * BUFFER_BYTES_A_METER).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX);
-                (memory.bytes, self.buffer_bytes.unwrap_or(usual), memory.slice_count())
-            };
+            let (bytes, limit, slices) = self.buffered();
             if bytes <= limit || slices == 0 {
                 return;
             }
@@ -52,6 +47,32 @@ impl Engine {
                 return;
             }
         }
+    }
+
+    /// Returns the bytes in buffers, their bound, and how many slices there are.
+    fn buffered(&self) -> (usize, usize, u32) {
+        let memory = self.memory();
+        let meters = memory.registry.meter_count();
+        let usual = (meters * BUFFER_BYTES_A_METER).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX);
+        (memory.bytes, self.buffer_bytes.unwrap_or(usual), memory.slice_count())
+    }
+
+    /// Makes room for a batch, before it is recorded, where flushing has not kept up.
+    ///
+    /// Usually there is room: [`Engine::relieve`] makes it after each batch. Where flushes
+    /// fail and commits do not, memory would fill: from twice the bound on a batch is
+    /// refused with what the flush met.
+    pub(super) fn must_have_room(&self) -> Result<(), StoreError> {
+        let (mut bytes, limit, slices) = self.buffered();
+        for _ in 0..slices {
+            if bytes <= limit.saturating_mul(2) {
+                break;
+            }
+            let slice = self.next_slice.fetch_add(1, Ordering::Relaxed) % slices;
+            self.flush_slice(slice)?;
+            bytes = self.buffered().0;
+        }
+        Ok(())
     }
 
     /// Flushes every slice that has packs of days that are over.
@@ -108,17 +129,30 @@ fn flush_day(stored: &Stored<'_>, meter: u32, buffer: &Buffer) -> Result<(), Sto
         rows => rows?,
     };
     let id = id_of(day, meter);
+    let is_given_up = Month::of(day).is_some_and(|it| stored.memory.given_up.contains(&it));
     let mut whole = rows.clone();
     // A sealed month that cannot be read keeps the sums it had.
     let is_whole = stored.push_sealed(meter, day, &mut whole).is_ok();
     let mut again = whole.unite(registry);
     rows.unite(registry);
+    if is_given_up {
+        // What comes after a month was given up goes the same way; its sums, which were
+        // made of all there was, stay. A day that had none gets them.
+        if readable_rollup(tx, id)?.is_none() {
+            write_rollup(tx, id, &StoredDay::of(&whole, again, registry))?;
+        }
+        return Ok(());
+    }
     tx.prepare_cached(
         "INSERT INTO block (id, seq, data) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE
          SET seq = max(seq, excluded.seq), data = excluded.data",
     )
     .during(DURING)?
-    .execute(params![id, buffer.seq, encode(&rows.heads, &rows.values, registry, Effort::Quick)])
+    .execute(params![
+        id,
+        buffer.seq,
+        encode(&rows.heads, &rows.values, registry, Effort::Quick, id)
+    ])
     .during(DURING)?;
     if !is_whole {
         return Ok(());
@@ -126,9 +160,13 @@ fn flush_day(stored: &Stored<'_>, meter: u32, buffer: &Buffer) -> Result<(), Sto
     if let Some(before) = readable_rollup(tx, id)? {
         again = add_again(again, &before.again);
     }
+    write_rollup(tx, id, &StoredDay::of(&whole, again, registry))
+}
+
+fn write_rollup(tx: &Transaction<'_>, id: i64, day: &StoredDay) -> Result<(), StoreError> {
     tx.prepare_cached("INSERT OR REPLACE INTO rollup (id, data) VALUES (?1, ?2)")
         .during(DURING)?
-        .execute(params![id, StoredDay::of(&whole, again, registry).encode()])
+        .execute(params![id, day.encode(id)])
         .during(DURING)?;
     Ok(())
 }
@@ -139,7 +177,7 @@ fn write_snapshot(tx: &Transaction<'_>, memory: &Memory, slice: u32) -> Result<(
         "INSERT OR REPLACE INTO snapshot (slice, seq, crc, data) VALUES (?1, ?2, ?3, ?4)",
     )
     .during(DURING)?
-    .execute(params![slice, memory.seq, crc32(&data), data])
+    .execute(params![slice, memory.seq, crc32_with(&[slice.into(), memory.seq], &data), data])
     .during(DURING)?;
     Ok(())
 }

@@ -5,11 +5,11 @@
 //! of [`SLICE_METERS`]: one slice is one transaction, and remembers up to which row of
 //! the intake log it is in blocks. So start-up reads exactly what is in none.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::months::Sealed;
+use super::months::{Month, Sealed};
 use super::registry::{Column, Registry};
 use super::row::{Head, Rows, identity, take_row};
 use super::{ChangedSpan, Changes, Mark};
@@ -45,10 +45,12 @@ pub(super) struct Memory {
     pub(super) registry: Arc<Registry>,
     /// The newest row of the intake log that is applied.
     pub(super) seq: i64,
-    /// Bytes in buffers.
+    /// Bytes that buffers take, with what they keep ready and their own bookkeeping.
     pub(super) bytes: usize,
     /// Which months are sealed.
     pub(super) sealed: Arc<Sealed>,
+    /// Which months' readings were given up.
+    pub(super) given_up: Arc<BTreeSet<Month>>,
     meters: Vec<MeterState>,
     slices: Vec<i64>,
     recent: VecDeque<Recent>,
@@ -173,23 +175,26 @@ impl Memory {
         state.last_instant = state.last_instant.max(head.instant);
         state.measured |= measured;
         let day = day_of(head.instant);
+        let mut added = 0;
         let at = match state.buffers.binary_search_by_key(&day, |buffer| buffer.day) {
             Ok(at) => at,
             Err(at) => {
                 state.buffers.insert(at, Buffer { day, seq, rows: Vec::new() });
+                added = size_of::<Buffer>();
                 at
             }
         };
         let buffer = &mut state.buffers[at];
         buffer.seq = buffer.seq.max(seq);
-        let before = buffer.rows.len();
+        let (before, ready) = (buffer.rows.len(), buffer.rows.capacity());
         // Doubling would waste half of what 100,000 meters need.
         if buffer.rows.capacity() < before + row.len() + 2 {
             buffer.rows.reserve_exact(before / 4 + row.len() + 64);
         }
         put_varint(&mut buffer.rows, row.len() as u64);
         buffer.rows.extend_from_slice(row);
-        self.bytes += self.meters[index(meter)].buffers[at].rows.len() - before;
+        added += buffer.rows.capacity() - ready;
+        self.bytes += added;
     }
 
     fn state(&mut self, meter: u32) -> &mut MeterState {
@@ -205,7 +210,7 @@ impl Memory {
         for meter in meters_of(slice) {
             let Some(state) = self.meters.get_mut(index(meter)) else { break };
             for buffer in state.buffers.drain(..) {
-                self.bytes -= buffer.rows.len();
+                self.bytes -= size_of::<Buffer>() + buffer.rows.capacity();
             }
             state.buffers.shrink_to_fit();
         }

@@ -21,7 +21,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use wire::message::Pack;
 use wire::{Name, Quantity};
@@ -30,6 +30,7 @@ use super::database::Database;
 use super::error::StoreError;
 
 mod block;
+mod check;
 mod counts;
 mod flush;
 mod ints;
@@ -45,11 +46,17 @@ mod row;
 mod seal;
 mod stored;
 
+pub use check::Damage;
 pub use counts::{Counts, LATE_AFTER_S, UNNUMBERED};
 use memory::Memory;
 use months::Months;
 pub use quarantine::{Quarantine, Quarantined, Unreadable};
 pub use rollup::{DayRollup, QuantityRollup};
+
+/// Returns the name of the file of a sealed month, counted from January of the year 0.
+pub(super) fn month_file_name(month: i32) -> String {
+    months::file_name(months::Month(month))
+}
 
 /// A pack that the gate accepted, as it arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,8 +122,8 @@ struct Engine {
     months: Months,
     /// Held as long as this process records; without it, it only reads.
     lock: Option<File>,
-    /// Held by whoever seals months or copies them: one at a time.
-    upkeep: Mutex<()>,
+    /// Locked by whoever seals months, gives them up or copies them, in any process.
+    months_lock: PathBuf,
     /// Which slice is flushed next.
     next_slice: AtomicU32,
     /// The bound of the buffers, where it is not the usual one.
@@ -140,17 +147,6 @@ impl Engine {
 }
 
 impl Series {
-    /// Keeps months from being sealed or given up, as long as what is returned lives.
-    pub(super) fn upkeep(&self) -> MutexGuard<'_, ()> {
-        self.engine.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the files of the sealed months.
-    pub(super) fn month_files(&self) -> Vec<PathBuf> {
-        let sealed = Arc::clone(&self.engine.memory().sealed);
-        sealed.keys().map(|month| self.engine.months.path(*month)).collect()
-    }
-
     pub(super) fn can_record(&self) -> bool {
         self.engine.lock.is_some()
     }
@@ -270,7 +266,8 @@ impl Series {
     pub fn maintain(&self, now: i64) -> Result<(), StoreError> {
         self.engine.must_record("tend the store")?;
         self.engine.flush_days_before(now)?;
-        self.engine.seal_due(now)
+        self.engine.seal_due(now)?;
+        self.engine.database.checkpoint()
     }
 
     /// Gives up the readings of sealed months that end at or before an instant; the

@@ -64,6 +64,11 @@ impl fmt::Display for Month {
     }
 }
 
+/// Returns the name of a month's file.
+pub(super) fn file_name(month: Month) -> String {
+    format!("{month}.db")
+}
+
 /// The first month that any calendar of ours has. Days before it are never sealed.
 pub(super) const FIRST_MONTH: Month = Month(0);
 
@@ -95,7 +100,7 @@ impl Months {
     }
 
     pub(super) fn path(&self, month: Month) -> PathBuf {
-        self.folder.join(format!("{month}.db"))
+        self.folder.join(file_name(month))
     }
 
     /// Runs `run` on a month's file of at least this generation.
@@ -185,17 +190,15 @@ impl MonthFile {
             .flatten();
         let mut query = self
             .connection
-            .prepare_cached("SELECT data FROM block WHERE ?1 <= id AND id <= ?2 ORDER BY id")
+            .prepare_cached("SELECT id, data FROM block WHERE ?1 <= id AND id <= ?2 ORDER BY id")
             .during(DURING)?;
         let mut rows = query.query(params![begins.unwrap_or(from), to]).during(DURING)?;
         while let Some(row) = rows.next().during(DURING)? {
-            let data = row.get_ref(0).during(DURING)?.as_blob();
+            let id: i64 = row.get(0).during(DURING)?;
+            let data = row.get_ref(1).during(DURING)?.as_blob();
             let data = data.map_err(|error| StoreError::corrupt(DURING, error.to_string()))?;
-            let read = Block::open(data).and_then(|block| each(&block));
-            read.ok_or_else(|| {
-                let what = format!("a block of {}.db fails its checksum", self.month);
-                StoreError::corrupt(DURING, what)
-            })?;
+            let block = Block::open(data, key_of(self.month, id));
+            block.and_then(|block| each(&block)).ok_or_else(|| self.damaged(id))?;
         }
         Ok(())
     }
@@ -206,15 +209,34 @@ impl MonthFile {
         let mut rows = query.query(()).during(DURING)?;
         let mut count = 0;
         while let Some(row) = rows.next().during(DURING)? {
+            let id: i64 = row.get(0).during(DURING)?;
             let data: Vec<u8> = row.get(1).during(DURING)?;
-            let block = Block::open(&data).ok_or_else(|| {
-                let what = format!("a block of {}.db fails its checksum", self.month);
-                StoreError::corrupt(DURING, what)
-            })?;
-            count += block.len() as u64;
+            let block = Block::open(&data, key_of(self.month, id));
+            count += block.ok_or_else(|| self.damaged(id))?.len() as u64;
         }
         Ok(count)
     }
+
+    fn damaged(&self, id: i64) -> StoreError {
+        let meter = u32::try_from(id >> 5).unwrap_or(u32::MAX);
+        // The file holds the names that its numbers stand for.
+        let name: Option<String> = self
+            .connection
+            .query_row("SELECT name FROM meter WHERE id = ?1", [meter], |row| row.get(0))
+            .ok();
+        let name = name.unwrap_or_else(|| format!("meter number {meter}"));
+        let day = (id & 31) + 1;
+        let what = format!(
+            "the block of `{name}` in {}.db from day {day} on fails its checksum",
+            self.month
+        );
+        StoreError::corrupt(DURING, what)
+    }
+}
+
+/// Returns the key that a part's checksum holds: the file's month, and the part's key in it.
+pub(super) fn key_of(month: Month, id: i64) -> i64 {
+    i64::from(month.0) << 40 ^ id
 }
 
 /// Returns the key of a part: a meter's parts lie together, by the day of the month that

@@ -3,7 +3,7 @@
 //! A read pins the state of the disk and of the memory at the same moment, copies the
 //! meter's buffers, and goes on alone: it keeps nobody from recording.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -12,7 +12,7 @@ use wire::{Name, Quantity, Value};
 use super::block::Block;
 use super::counts::{Counted, Counts, count};
 use super::memory::{Day, bit_of, day_of, start_of};
-use super::months::{Months, Sealed, months_of};
+use super::months::{Month, Months, Sealed, months_of};
 use super::registry::{Column, Registry, column_of};
 use super::rollup::{DayRollup, StoredDay};
 use super::row::{Again, Head, Rows, order_of_heads};
@@ -38,6 +38,7 @@ struct Look<'a> {
     buffers: Vec<(Day, Vec<u8>)>,
     months: &'a Months,
     sealed: Arc<Sealed>,
+    given_up: Arc<BTreeSet<Month>>,
 }
 
 #[derive(Clone, Copy)]
@@ -100,6 +101,7 @@ impl Engine {
                 buffers: buffers.collect(),
                 months: &self.months,
                 sealed,
+                given_up: Arc::clone(&memory.given_up),
             };
             drop(memory);
             run(&look)
@@ -243,7 +245,7 @@ impl Look<'_> {
                 .read(month, generation, |file| file.parts(self.meter, first, last, &mut each))?;
         }
         self.stored(Table::Block, first, last, |id, bytes| {
-            Block::open(bytes)
+            Block::open(bytes, id)
                 .and_then(|block| each(&block))
                 .ok_or_else(|| damaged_block(&self.registry, id))
         })
@@ -296,7 +298,45 @@ impl Look<'_> {
                 rows.heads.iter().map(|head| (*head, self.value(&rows, head, column))).collect();
         }
         let seen = picked.chunk_by(|a, b| a.0.instant == b.0.instant).filter_map(<[_]>::last);
-        Ok(seen.filter_map(|(head, value)| Some((head.instant, (*value)?))).collect())
+        let mut values: Vec<(i64, i64)> =
+            seen.filter_map(|(head, value)| Some((head.instant, (*value)?))).collect();
+        self.add_kept(column, (first, last), (from, to), &mut values)?;
+        Ok(values)
+    }
+
+    /// Adds what is left of months that were given up: of each day the first and the last
+    /// reading, which its sums have kept.
+    fn add_kept(
+        &self,
+        column: Column,
+        (first, last): (Day, Day),
+        (from, to): (i64, i64),
+        values: &mut Vec<(i64, i64)>,
+    ) -> Result<(), StoreError> {
+        let before = values.len();
+        for month in self.given_up.iter() {
+            let (Some(start), Some(end)) = (month.first_day(), month.end_day()) else { continue };
+            let (start, end) = (start.max(first), end.saturating_sub(1).min(last));
+            if end < start {
+                continue;
+            }
+            self.stored(Table::Rollup, start, end, |id, bytes| {
+                let day = decode_rollup(id, bytes)?;
+                let sums = day.quantities.iter().filter(|it| column_of(it.quantity) == column);
+                for (sums, between) in sums.filter_map(|sums| Some((sums, sums.between?))) {
+                    values.push((between.0, sums.first));
+                    values.push((between.1, sums.last));
+                }
+                Ok(())
+            })?;
+        }
+        if before < values.len() {
+            values.retain(|(instant, _)| from <= *instant && *instant < to);
+            // Stable: what is there as a reading stands before what the sums say of it.
+            values.sort_by_key(|(instant, _)| *instant);
+            values.dedup_by_key(|(instant, _)| *instant);
+        }
+        Ok(())
     }
 
     fn value(&self, rows: &Rows, head: &Head, column: Column) -> Option<i64> {

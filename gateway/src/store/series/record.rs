@@ -16,7 +16,7 @@ use super::registry::{Registry, columns_of};
 use super::row::{Head, Rows, put_row, take_row};
 use super::stored::Stored;
 use super::{Arrival, Engine, Recorded};
-use crate::store::codec::{Cursor, crc32, put_varint};
+use crate::store::codec::{Cursor, crc32_with, put_varint};
 use crate::store::error::{During, StoreError};
 
 const DURING: &str = "record readings";
@@ -44,6 +44,7 @@ impl Engine {
         unreadable: &[Unreadable],
     ) -> Result<Recorded, StoreError> {
         self.must_record(DURING)?;
+        self.must_have_room()?;
         let recorded = self.database.write_then(
             DURING,
             |tx| {
@@ -56,7 +57,7 @@ impl Engine {
                 if !arrivals.is_empty() {
                     tx.prepare_cached("INSERT INTO intake (seq, crc, packs) VALUES (?1, ?2, ?3)")
                         .during(DURING)?
-                        .execute(params![seq, crc32(&batch.bytes), batch.bytes])
+                        .execute(params![seq, crc32_with(&[seq], &batch.bytes), batch.bytes])
                         .during(DURING)?;
                 }
                 quarantine::put(tx, unreadable)?;

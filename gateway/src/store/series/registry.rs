@@ -66,21 +66,26 @@ impl Registry {
         const DURING: &str = "read the names of meters and nodes";
         let mut registry = Self::default();
         for (table, numbered) in [("meter", &mut registry.meters), ("node", &mut registry.nodes)] {
-            let sql = format!("SELECT name FROM {table} ORDER BY id");
+            compare_with_index(tx, table, "name")?;
+            let sql = format!("SELECT id, name FROM {table} NOT INDEXED ORDER BY id");
             let mut query = tx.prepare(&sql).during(DURING)?;
             let mut rows = query.query(()).during(DURING)?;
             while let Some(row) = rows.next().during(DURING)? {
-                let text: String = row.get(0).during(DURING)?;
+                in_turn(table, row.get(0).during(DURING)?, numbered.items.len())?;
+                let text: String = row.get(1).during(DURING)?;
                 let name = Name::new(&text).map_err(|error| {
                     StoreError::corrupt(DURING, format!("`{text}` in `{table}`: {error}"))
                 })?;
                 numbered.add(name);
             }
         }
-        let mut query = tx.prepare("SELECT columns FROM layout ORDER BY id").during(DURING)?;
+        compare_with_index(tx, "layout", "columns")?;
+        let sql = "SELECT id, columns FROM layout NOT INDEXED ORDER BY id";
+        let mut query = tx.prepare(sql).during(DURING)?;
         let mut rows = query.query(()).during(DURING)?;
         while let Some(row) = rows.next().during(DURING)? {
-            let bytes: Vec<u8> = row.get(0).during(DURING)?;
+            in_turn("layout", row.get(0).during(DURING)?, registry.layouts.items.len())?;
+            let bytes: Vec<u8> = row.get(1).during(DURING)?;
             let columns =
                 bytes.chunks_exact(2).map(|pair| Column::from_le_bytes([pair[0], pair[1]]));
             registry.layouts.add(columns.collect());
@@ -171,6 +176,34 @@ impl Registry {
         insert(tx, INSERT_LAYOUT, layout, layout_bytes(columns))?;
         Ok(layout)
     }
+}
+
+/// Numbers are given in turn; one that is missing would shift all names after it.
+fn in_turn(table: &str, id: i64, expected: usize) -> Result<(), StoreError> {
+    if usize::try_from(id) == Ok(expected) {
+        return Ok(());
+    }
+    let what = format!("`{table}` has number {id} where {expected} should be");
+    Err(StoreError::corrupt("read the names of meters and nodes", what))
+}
+
+/// Compares a table with its index. Names have no checksum, but they stand twice: a bit
+/// that flipped in one of them must not give a meter's readings to another.
+fn compare_with_index(tx: &Transaction<'_>, table: &str, column: &str) -> Result<(), StoreError> {
+    const DURING: &str = "compare the names of meters and nodes with their index";
+    let index = format!("sqlite_autoindex_{table}_1");
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM {table} NOT INDEXED) =
+                (SELECT count(*) FROM {table} INDEXED BY {index} WHERE {column} >= '')
+            AND NOT EXISTS (SELECT 1 FROM {table} AS own NOT INDEXED WHERE NOT EXISTS (
+                SELECT 1 FROM {table} AS other INDEXED BY {index}
+                WHERE other.{column} = own.{column} AND other.id = own.id))"
+    );
+    let same: bool = tx.query_row(&sql, (), |row| row.get(0)).during(DURING)?;
+    if same {
+        return Ok(());
+    }
+    Err(StoreError::corrupt(DURING, format!("`{table}` and its index differ")))
 }
 
 const INSERT_METER: &str = "INSERT INTO meter (id, name) VALUES (?1, ?2)";

@@ -6,9 +6,9 @@
 //! sealed, and its blocks go, a few at a time. Nobody waits for any of it, and a power
 //! cut leaves either the blocks, or the file with blocks that say the same once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -16,12 +16,12 @@ use super::Engine;
 use super::block::{Block, encode};
 use super::ints::Effort;
 use super::memory::{Day, day_of, meters_of, start_of};
-use super::months::{FIRST_MONTH, Month, MonthFile, Sealed, part_id};
+use super::months::{FIRST_MONTH, Month, MonthFile, Sealed, key_of, part_id};
 use super::registry::Registry;
 use super::row::{Head, Rows};
 use super::stored::{damaged_block, day_and_meter, decode_rollup, id_of};
 use crate::store::error::{During, StoreError};
-use crate::store::files;
+use crate::store::{files, lock};
 
 const DURING: &str = "seal a month";
 
@@ -50,7 +50,10 @@ type Parts = Vec<(i64, Vec<u8>)>;
 impl Engine {
     /// Seals what is due, and forgets blocks that a sealed month has.
     pub(super) fn seal_due(&self, now: i64) -> Result<(), StoreError> {
-        let _one_at_a_time = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(_alone) = lock::take(&self.months_lock)? else {
+            // A backup copies the months; the next round seals.
+            return Ok(());
+        };
         let mut from = FIRST_MONTH.first_day().unwrap_or(0);
         while let Some(span) = self.next_month(from)? {
             from = span.end;
@@ -96,7 +99,7 @@ impl Engine {
         let before = sealed.get(&span.month).copied();
         let generation = before.unwrap_or(0) + 1;
 
-        std::fs::create_dir_all(self.months.folder()).during(DURING)?;
+        files::make_folder(self.months.folder())?;
         let path = self.months.path(span.month);
         let building = path.with_extension("building");
         files::remove_if_there(&building)?;
@@ -189,7 +192,7 @@ impl Engine {
         for meter in meters.start..meters.end {
             let mut rows = Rows::default();
             for (id, data) in blocks.remove(&meter).unwrap_or_default() {
-                Block::open(&data)
+                Block::open(&data, id)
                     .and_then(|block| block.rows(&registry, &mut rows))
                     .ok_or_else(|| damaged_block(&registry, id))?;
             }
@@ -241,7 +244,7 @@ impl Engine {
     /// days' sums stay. Returns how many months went.
     pub(super) fn forget_before(&self, instant: i64) -> Result<u32, StoreError> {
         const DURING: &str = "give up a month";
-        let _one_at_a_time = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(_alone) = lock::take(&self.months_lock)? else { return Ok(0) };
         let sealed = Arc::clone(&self.memory().sealed);
         let mut count = 0;
         for &month in sealed.keys() {
@@ -253,6 +256,8 @@ impl Engine {
                 DURING,
                 |tx| {
                     tx.execute("DELETE FROM month WHERE month = ?1", [month.0]).during(DURING)?;
+                    tx.execute("INSERT OR IGNORE INTO given_up (month) VALUES (?1)", [month.0])
+                        .during(DURING)?;
                     tx.execute(
                         "DELETE FROM block WHERE ?1 <= id AND id < ?2",
                         [id_of(first, 0), id_of(end, 0)],
@@ -262,6 +267,7 @@ impl Engine {
                 },
                 |mut memory| {
                     Arc::make_mut(&mut memory.sealed).remove(&month);
+                    Arc::make_mut(&mut memory.given_up).insert(month);
                 },
             )?;
             self.months.close(month);
@@ -281,7 +287,15 @@ pub(super) fn load_sealed(tx: &Transaction<'_>) -> Result<Sealed, StoreError> {
     rows.collect::<rusqlite::Result<_>>().during(DURING)
 }
 
-fn each_row(
+/// Reads which months' readings were given up.
+pub(super) fn load_given_up(tx: &Transaction<'_>) -> Result<BTreeSet<Month>, StoreError> {
+    const DURING: &str = "read which months were given up";
+    let mut query = tx.prepare("SELECT month FROM given_up").during(DURING)?;
+    let rows = query.query_map((), |row| Ok(Month(row.get(0)?))).during(DURING)?;
+    rows.collect::<rusqlite::Result<_>>().during(DURING)
+}
+
+pub(super) fn each_row(
     tx: &Transaction<'_>,
     table: &str,
     (from, end): (i64, i64),
@@ -341,9 +355,11 @@ fn encode_parts(
             }
         }
         let (part, others) = rest.split_at(len);
-        let data = encode(part, &rows.values, registry, Effort::Thorough);
-        check_part(&data, part, rows, registry)?;
-        parts.push((part_id(meter, day(first).saturating_sub(span.first)), data));
+        let id = part_id(meter, day(first).saturating_sub(span.first));
+        let key = key_of(span.month, id);
+        let data = encode(part, &rows.values, registry, Effort::Thorough, key);
+        check_part(&data, key, part, rows, registry)?;
+        parts.push((id, data));
         rest = others;
     }
     Ok(())
@@ -352,12 +368,13 @@ fn encode_parts(
 /// Decodes what was just encoded: the blocks it is made of will go.
 fn check_part(
     data: &[u8],
+    key: i64,
     part: &[Head],
     rows: &Rows,
     registry: &Registry,
 ) -> Result<(), StoreError> {
     let mut back = Rows::default();
-    let same = Block::open(data).and_then(|block| block.rows(registry, &mut back)).is_some()
+    let same = Block::open(data, key).and_then(|block| block.rows(registry, &mut back)).is_some()
         && back.heads.len() == part.len()
         && back.heads.iter().zip(part).all(|(found, head)| {
             Head { at: 0, fresh: false, ..*found } == Head { at: 0, fresh: false, ..*head }

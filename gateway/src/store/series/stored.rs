@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::block::Block;
+use super::check::written;
 use super::memory::{Day, Memory, start_of};
 use super::months::{Months, months_of};
 use super::registry::Registry;
@@ -42,7 +43,7 @@ impl Stored<'_> {
             .optional()
             .during(DURING)?;
         if let Some(bytes) = block {
-            Block::open(&bytes)
+            Block::open(&bytes, id)
                 .and_then(|block| block.rows(self.registry, &mut rows))
                 .ok_or_else(|| damaged_block(self.registry, id))?;
         }
@@ -111,7 +112,7 @@ fn read_rollup(tx: &Transaction<'_>, id: i64) -> Result<Option<StoredDay>, Store
 pub(super) fn decode_rollup(id: i64, bytes: &[u8]) -> Result<StoredDay, StoreError> {
     let damaged =
         || StoreError::corrupt("read a day's sums", format!("sums {id:#x} are not whole"));
-    StoredDay::decode(bytes).ok_or_else(damaged)
+    StoredDay::decode(bytes, id).ok_or_else(damaged)
 }
 
 /// Returns a day's sums. Damaged ones are made anew from the rows; only what came again
@@ -144,6 +145,6 @@ pub(super) fn damaged_block(registry: &Registry, id: i64) -> StoreError {
     let start = start_of(day);
     StoreError::corrupt(
         "read a day block",
-        format!("the block of `{name}` from {start} fails its checksum"),
+        format!("the block of `{name}` on {} fails its checksum", written(start)),
     )
 }

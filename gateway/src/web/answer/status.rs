@@ -30,6 +30,10 @@ pub struct Status {
     pub user: Option<User>,
     /// Whether reading needs no login.
     pub open_reading: bool,
+    /// When the newest backup was made and checked; null without one, or without a
+    /// schedule.
+    #[schema(required, format = DateTime)]
+    pub last_backup_at: Option<String>,
     /// Instant of the newest reading of any meter.
     #[schema(required, format = DateTime)]
     pub latest_reading_at: Option<String>,
@@ -57,7 +61,7 @@ pub struct Notice {
     pub code: NoticeCode,
     /// How much it matters.
     pub level: NoticeLevel,
-    /// What to put into the sentence: `year`, `node`, `count`, `error`, `since_at`.
+    /// What to put into the sentence: `year`, `node`, `count`, `what`, `error`, `since_at`, `last_at`.
     pub params: BTreeMap<String, String>,
 }
 
@@ -79,6 +83,13 @@ pub enum NoticeLevel {
 pub enum NoticeCode {
     /// No room on disk: readings wait at the nodes.
     DiskFull,
+    /// The disk takes no writes: readings wait at the nodes.
+    DiskReadOnly,
+    /// `count` things in the store are not what was written; the first is `what`.
+    StoreDamaged,
+    /// The last backup could not be made, or did not pass its check; `error` says why,
+    /// `last_at` when the newest good one was made, if there is one.
+    BackupFailing,
     /// The MQTT broker cannot be reached.
     BrokerAway,
     /// The broker's certificate cannot be trusted: another host or authority, or expired.

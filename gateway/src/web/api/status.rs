@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 
 use super::row::heard;
 use super::session::set_cookie;
+use crate::store::journal::LAST_BACKUP;
 use crate::web::answer::problem::Problem;
 use crate::web::answer::session::User;
 use crate::web::answer::status::{Notice, NoticeCode, NoticeLevel, SiteSummary, Status};
@@ -43,10 +44,13 @@ pub(crate) async fn get_status(
         .await?;
         headers.extend(set_cookie(&web, &person.token));
     }
-    let (has_users, latest) = web
+    let (has_users, last_backup, latest) = web
         .ask(|rooms| {
-            let has_users = rooms.store.journal().view(|view| view.has_users())?;
-            Ok((has_users, latest(rooms)?))
+            let (has_users, backup) = rooms
+                .store
+                .journal()
+                .view(|view| Ok((view.has_users()?, view.setting(LAST_BACKUP)?)))?;
+            Ok((has_users, backup.and_then(|at| at.parse().ok()), latest(rooms)?))
         })
         .await?;
     let status = Status {
@@ -63,6 +67,7 @@ pub(crate) async fn get_status(
         setup_needed: !has_users,
         user: person.map(|person| User { name: person.name, role: person.role.into() }),
         open_reading: web.options.open_reading,
+        last_backup_at: last_backup.map(|at| time::written(at, &zone)),
         latest_reading_at: latest.map(|latest| time::written(latest, &zone)),
         notices: notices(&web, latest),
     };
