@@ -5,19 +5,24 @@
 //!
 //! Afterwards every name leads somewhere: areas to buildings and hours, meters to areas,
 //! nodes or mappings, models, parents and tariffs; no two meters share a unit id on one
-//! node or a device in one mapping; no meter is upstream of itself.
+//! node or a device in one mapping; no meter is upstream of itself; a formula is of meters
+//! further up, of one medium.
 //!
 //! Not here: its versions and authors (the journal), how other people's devices are
 //! mapped ([`mapping`]).
 
+mod formula;
 pub mod mapping;
 pub mod path;
 pub mod presets;
+mod tariff;
 pub mod topic;
 
 use analysis::calendar::{Holidays, OpeningHours, Spans};
-use analysis::site::{Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Text};
-use analysis::tariff::{Band, BandName, DatedRule, Days, Rate, Rule, Tariff};
+use analysis::site::{
+    Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Text, VIRTUAL,
+};
+use analysis::tariff::Tariff;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use wire::{Name, Quantity, models};
@@ -74,7 +79,7 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
         });
         let hours = root.sections("hours", read_hours);
         let people = root.sections("person", read_person);
-        let tariffs = root.sections("tariff", read_tariff);
+        let tariffs = root.sections("tariff", tariff::read);
         let areas = root.sections("area", |section| {
             let area = read_area(section)?;
             refer(section, "building", buildings.iter().any(|it| it.id == area.building));
@@ -100,6 +105,8 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
         root.sections("meter", |section| {
             let meter = if section.has("mapping") {
                 read_mapped_meter(section, &mut mappings)?
+            } else if section.has("formula") {
+                formula::read(section, &meters)?
             } else {
                 let meter = read_meter(section, &nodes)?;
                 refer(section, "node", nodes.iter().any(|it| it.id == meter.node));
@@ -118,6 +125,10 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
                 "parent",
                 meter.parent.is_none_or(|id| meters.iter().any(|it| it.id == id)),
             );
+            let is_formula = |id| meters.iter().any(|it| it.id == id && it.formula.is_some());
+            if meter.parent.is_some_and(is_formula) {
+                section.mistake("parent", "is a formula; upstream stands only what is read");
+            }
             if meters.iter().any(|it| it.id == meter.id) {
                 section.mistake("id", "is taken by a meter further up");
             }
@@ -242,6 +253,9 @@ fn read_area(section: &Section<'_>) -> Option<Area> {
 
 fn read_node(section: &Section<'_>) -> Option<Node> {
     let id = section.need_parsed("id");
+    if id.is_some_and(|id: Name| id.as_str() == VIRTUAL) {
+        section.mistake("id", "is the name for what nobody reads");
+    }
     let name = name(section);
     let interval_s = section.integer("interval_s", 1..=3_600).unwrap_or(60);
     let baud = section.integer("baud", 0..=1_000_000).unwrap_or(9_600);
@@ -310,6 +324,7 @@ fn read_meter(section: &Section<'_>, nodes: &[Node]) -> Option<Meter> {
         interval_s: u32::try_from(interval_s).ok()?,
         counter: counter?,
         tariff,
+        formula: None,
     })
 }
 
@@ -329,7 +344,8 @@ fn read_mapped_meter(section: &Section<'_>, mappings: &mut [Mapping]) -> Option<
         Medium::Water | Medium::Gas => Quantity::Volume,
     };
     let counter = section.choice("counter", &counters).unwrap_or(usual);
-    if counter.unit() != medium.unit() {
+    let is_power = counter == Quantity::ActivePower && medium == Medium::Electricity;
+    if counter.unit() != medium.unit() && !is_power {
         section.mistake("counter", format!("does not count {}", medium.code()));
     }
     let device = section.text("device");
@@ -367,14 +383,17 @@ fn read_mapped_meter(section: &Section<'_>, mappings: &mut [Mapping]) -> Option<
         interval_s: u32::try_from(interval_s.unwrap_or(i64::from(mapping.interval_s))).ok()?,
         counter,
         tariff,
+        formula: None,
     })
 }
 
-const COUNTERS: [Quantity; 4] = [
+/// What consumption can be taken from. The last is power alone, which is integrated.
+const COUNTERS: [Quantity; 5] = [
     Quantity::ActiveEnergyImport,
     Quantity::ActiveEnergyExport,
     Quantity::Volume,
     Quantity::StandardVolume,
+    Quantity::ActivePower,
 ];
 
 const fn medium_of(medium: models::Medium) -> Medium {
@@ -383,59 +402,6 @@ const fn medium_of(medium: models::Medium) -> Medium {
         models::Medium::Water => Medium::Water,
         models::Medium::Gas => Medium::Gas,
     }
-}
-
-fn read_tariff(section: &Section<'_>) -> Option<Tariff> {
-    let id = section.need_parsed("id");
-    let name = name(section);
-    let medium = section.choice("medium", &Medium::ALL.map(|it| (it.code(), it)));
-    if medium.is_none() && !section.has("medium") {
-        section.mistake("medium", "is missing");
-    }
-    let rules = section.sections("rule", read_rule);
-    if rules.is_empty() {
-        section.mistake("rule", "is missing: a tariff needs at least one `[[tariff.rule]]`");
-    }
-    Some(Tariff { id: id?, name, medium: medium?, rules })
-}
-
-fn read_rule(section: &Section<'_>) -> Option<DatedRule> {
-    let from = section.need_parsed("from");
-    let source = section.need_text("source").unwrap_or_default().to_owned();
-    if !section.has("rate") {
-        section.mistake("rate", "is missing");
-    }
-    let rate = section.decimal("rate", 10_000);
-    let names = BandName::ALL.map(|it| (it.code(), it));
-    let otherwise = section.choice("rate_name", &names).unwrap_or(BandName::Shoulder);
-    let bands = section.sections("band", |section| {
-        let name = section.choice("name", &names);
-        if !section.has("name") {
-            section.mistake("name", "is missing");
-        }
-        let rate = section.decimal("rate", 10_000);
-        if !section.has("rate") {
-            section.mistake("rate", "is missing");
-        }
-        let days = [("all", Days::All), ("worked", Days::Worked), ("off", Days::Off)];
-        let days = section.choice("days", &days).unwrap_or_default();
-        let times = spans(section, "times");
-        let mut months = Vec::new();
-        for month in section.texts("months") {
-            match month.parse() {
-                Ok(number @ 1..=12) => months.push(number),
-                _ => section
-                    .mistake("months", format!("has `{month}`, but months are \"1\" to \"12\"")),
-            }
-        }
-        Some(Band { rate: Rate { name: name?, rate_e4: rate? }, months, days, times })
-    });
-    let rule = if bands.is_empty() {
-        Rule::Flat(rate?)
-    } else {
-        Rule::Banded { bands, otherwise: Rate { name: otherwise, rate_e4: rate? } }
-    };
-    Some(DatedRule { from: from?, source, rule })
 }
 
 #[cfg(test)]

@@ -233,6 +233,82 @@ pub struct Meter {
     pub counter: Quantity,
     /// The tariff its consumption is paid under.
     pub tariff: Option<Name>,
+    /// What it is made of, if nobody reads it: then its node is [`VIRTUAL`], and model, unit id
+    /// and interval mean nothing.
+    pub formula: Option<Formula>,
+}
+
+/// The node and the model of meters that are a formula; no real one has this name.
+pub const VIRTUAL: &str = "virtual";
+
+/// A meter as a sum of others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Formula {
+    /// Its terms, in the order in which they were written.
+    pub terms: Vec<FormulaTerm>,
+}
+
+/// A term of a formula.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormulaTerm {
+    /// The meter.
+    pub meter: Name,
+    /// What it is multiplied by, in thousandths; below 0 it is taken away.
+    pub factor_milli: i64,
+}
+
+impl Formula {
+    /// Returns the formula that a text such as `main - lab - 0.5 * canteen` writes: names with
+    /// `+` or `-` between them and blanks around these, each with a factor of at most three
+    /// decimals before it, or none. `None` if it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut terms = Vec::new();
+        let mut words = text.split_whitespace().peekable();
+        while let Some(&word) = words.peek() {
+            let sign = match word {
+                "+" => Some(1),
+                "-" => Some(-1),
+                _ => None,
+            };
+            // Only the first term may do without.
+            let sign = match (sign, terms.is_empty()) {
+                (Some(sign), _) => {
+                    words.next();
+                    sign
+                }
+                (None, true) => 1,
+                (None, false) => return None,
+            };
+            let mut word = words.next()?;
+            let mut factor_milli = 1_000;
+            if word.starts_with(|c: char| c.is_ascii_digit())
+                && let Some(milli) = milli(word)
+            {
+                factor_milli = milli;
+                word = words.next()?;
+                if word == "*" {
+                    word = words.next()?;
+                }
+            }
+            let meter = Name::new(word).ok()?;
+            terms.push(FormulaTerm { meter, factor_milli: sign * factor_milli });
+        }
+        (!terms.is_empty()).then_some(Self { terms })
+    }
+}
+
+/// Reads a decimal with at most three places, in thousandths; above 0 and at most 1,000,000.
+fn milli(text: &str) -> Option<i64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || 7 < whole.len() || 3 < part.len() || !digits(whole) || !digits(part) {
+        return None;
+    }
+    let whole: i64 = whole.parse().ok()?;
+    let part: i64 = format!("{part:0<3}").parse().ok()?;
+    let milli = whole * 1_000 + part;
+    (0 < milli && milli <= 1_000_000_000).then_some(milli)
 }
 
 /// Somebody who answers for areas, gets mail, or both.
@@ -351,19 +427,37 @@ impl Site {
     }
 
     /// Returns whether a meter counts towards its medium's total: nothing of the same
-    /// medium upstream counts the same once more.
+    /// medium upstream counts the same once more, and it is no formula of what counts
+    /// already.
     #[must_use]
     pub fn is_top(&self, meter: &Meter) -> bool {
-        self.upstream(meter).iter().all(|above| above.medium != meter.medium)
+        meter.formula.is_none()
+            && self.upstream(meter).iter().all(|above| above.medium != meter.medium)
     }
 
     /// Returns whether a meter counts towards its area: nothing of the same medium
-    /// upstream *in the same area* counts the same once more.
+    /// upstream *in the same area* counts the same once more, nor is it a formula of a meter
+    /// of that area.
     #[must_use]
     pub fn is_top_in_area(&self, meter: &Meter) -> bool {
-        self.upstream(meter)
-            .iter()
-            .all(|above| above.medium != meter.medium || above.area != meter.area)
+        let terms = meter.formula.iter().flat_map(|formula| &formula.terms);
+        let of_this_area = |term: &FormulaTerm| {
+            self.meter(&term.meter).is_some_and(|term| term.area == meter.area)
+        };
+        !terms.into_iter().any(of_this_area)
+            && self
+                .upstream(meter)
+                .iter()
+                .all(|above| above.medium != meter.medium || above.area != meter.area)
+    }
+
+    /// Returns the meters of the same medium directly behind a meter, in the order of the site
+    /// book.
+    pub fn behind(&self, meter: &Meter) -> impl Iterator<Item = &Meter> {
+        let (id, medium) = (meter.id, meter.medium);
+        let is_behind =
+            move |it: &&Meter| it.parent == Some(id) && it.medium == medium && it.formula.is_none();
+        self.meters.iter().filter(is_behind)
     }
 }
 
@@ -376,6 +470,21 @@ mod tests {
         let text = Text::new("二楼东", "");
 
         assert_eq!((text.get(Language::Zh), text.get(Language::En)), ("二楼东", "二楼东"));
+    }
+
+    #[test]
+    fn a_formula_is_names_with_signs_and_factors() {
+        let formula = Formula::parse("main-hall - lab + 0.5 * canteen - 2 gym").unwrap();
+
+        let terms: Vec<_> =
+            formula.terms.iter().map(|it| (it.meter.as_str(), it.factor_milli)).collect();
+        assert_eq!(
+            terms,
+            [("main-hall", 1_000), ("lab", -1_000), ("canteen", 500), ("gym", -2_000)]
+        );
+        for broken in ["", "-", "main lab", "main - ", "0.1234 lab", "main -- lab", "main * lab"] {
+            assert_eq!(Formula::parse(broken), None, "{broken}");
+        }
     }
 
     #[test]

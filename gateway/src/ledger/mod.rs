@@ -8,12 +8,18 @@
 //!
 //! Not here: what a page or a sheet looks like.
 
+mod balance;
+mod check;
 mod day;
+mod events;
 mod intervals;
+mod why;
+mod window;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use analysis::calendar::HolidayCalendar;
+use analysis::interval::combine::{Term, combine};
 use analysis::interval::{IntervalAmount, Span};
 use analysis::site::{Meter, Site};
 use jiff::Timestamp;
@@ -23,8 +29,11 @@ use jiff::tz::TimeZone;
 use crate::clock::Clock;
 use crate::site_book::{self, SiteBook};
 use crate::store::{Store, StoreError};
+pub use balance::Balance;
+pub use check::{EventFault, FACTOR_MAX, check};
 pub use day::{DayView, YearDay};
-use intervals::Intervals;
+use intervals::{Days, Intervals};
+pub use why::{Preview, Source, WhyFigure, summed};
 
 /// Consumption and figures of a site. Cheap to clone; all clones share what they remember.
 #[derive(Clone)]
@@ -105,13 +114,31 @@ impl Ledger {
         Some(instant.to_zoned(self.site()?.zone.clone()).date())
     }
 
-    /// Returns what went through a meter in each quarter hour of a span.
+    /// Returns what went through a meter in each quarter hour of a span; of a formula, what
+    /// its terms come to.
     ///
     /// # Errors
     ///
     /// [`StoreError`] if readings cannot be read.
     pub fn intervals(&self, meter: &Meter, span: Span) -> Result<Vec<IntervalAmount>, StoreError> {
-        let zone = self.site().map_or(TimeZone::UTC, |site| site.zone.clone());
-        self.0.intervals.of(meter, span, &zone, &self.0.calendar)
+        let site = self.site();
+        if let (Some(formula), Some(site)) = (&meter.formula, &site) {
+            // Terms stand above the formula in the site book, so this ends.
+            let mut terms = Vec::new();
+            for term in &formula.terms {
+                let Some(own) = site.meter(&term.meter) else {
+                    return Ok(span.starts().map(IntervalAmount::missing).collect());
+                };
+                terms.push((term.factor_milli, self.intervals(own, span)?));
+            }
+            let terms: Vec<Term<'_>> = terms
+                .iter()
+                .map(|(factor_milli, intervals)| Term { factor_milli: *factor_milli, intervals })
+                .collect();
+            return Ok(combine(&terms, span).intervals);
+        }
+        let zone = site.map_or(TimeZone::UTC, |site| site.zone.clone());
+        let days = Days { zone: &zone, calendar: &self.0.calendar };
+        self.0.intervals.of(meter, span, days)
     }
 }

@@ -27,6 +27,7 @@ pub(super) struct Migration {
 /// Every step there ever was, oldest first. A released step is never edited.
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, sql: include_str!("migrations/0001_series_and_journal.sql") },
+    Migration { number: 2, sql: include_str!("migrations/0002_meter_events.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_given_up.sql") },
 ];
 

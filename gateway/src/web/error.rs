@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::answer::problem::{Mistake, Problem};
 use super::password::PASSWORD_LEN_MIN;
+use crate::ledger::EventFault;
 use crate::store::StoreError;
 use crate::words::{self, Language};
 
@@ -66,6 +67,9 @@ pub(crate) enum ApiError {
     /// The site book has mistakes.
     #[error("site book has mistakes")]
     SiteBookMistakes(Vec<Mistake>),
+    /// An event of a meter cannot be.
+    #[error("event of a meter cannot be")]
+    Event(#[source] EventFault),
     /// Too many pages listen.
     #[error("too many live streams")]
     Busy,
@@ -86,7 +90,7 @@ impl ApiError {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::SetupDone => StatusCode::CONFLICT,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::SiteBookMistakes(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::SiteBookMistakes(_) | Self::Event(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoSiteBook | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -106,6 +110,7 @@ impl ApiError {
             Self::TooManyAttempts { .. } => "too_many_attempts",
             Self::NoSiteBook => "site_book_missing",
             Self::SiteBookMistakes(_) => "site_book_mistakes",
+            Self::Event(fault) => fault.code(),
             Self::Busy => "busy",
             Self::DiskFull => "disk_full",
             Self::Internal(_) => "internal",
@@ -126,6 +131,7 @@ impl ApiError {
             | Self::SetupDone
             | Self::NoSiteBook
             | Self::SiteBookMistakes(_)
+            | Self::Event(_)
             | Self::Busy
             | Self::DiskFull
             | Self::Internal(_) => ("", String::new()),
@@ -205,7 +211,7 @@ mod tests {
             ApiError::Internal("a fault".into()),
         ];
 
-        for error in all {
+        for error in all.into_iter().chain(EventFault::ALL.map(ApiError::Event)) {
             for language in [Language::Zh, Language::En] {
                 let message = error.message(language);
                 assert!(!message.contains("error.") && !message.contains('{'), "{message}");

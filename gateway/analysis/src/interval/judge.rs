@@ -18,9 +18,7 @@
 //! after, not on anything before: that is why it does not matter where a batch began,
 //! as long as it began two counting readings before what is asked for.
 
-use super::{
-    Break, BreakKind, CounterReading, CounterRules, INTERVAL_S, MeterEvent, Suspect, SuspectReason,
-};
+use super::{Break, BreakKind, CounterReading, CounterRules, INTERVAL_S, Suspect, SuspectReason};
 
 /// Rises of a chain that prove that the counter counts there. One or two can be noise of
 /// a failing module; a third in order, by the registers of our models, was never seen.
@@ -48,7 +46,10 @@ const VALUE_END: i64 = 1 << 60;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Point {
     pub(super) instant: i64,
-    value: i64,
+    /// As it arrived, or was written down at a swap.
+    pub(super) raw: i64,
+    /// In the right scale.
+    pub(super) value: i64,
     /// What went through since the first point, swaps and breaks bridged.
     pub(super) total: i64,
     pub(super) link: Link,
@@ -61,7 +62,10 @@ pub(super) enum Link {
     Start,
     /// The counter counted from there to here.
     Counted,
-    /// A new meter took over at the same instant.
+    /// It counted, and its scale changed on the way: one half of a gap that is cut there.
+    Carried,
+    /// Another life begins: a new meter took over at the same instant, or nobody can say how
+    /// what it counts follows from what was counted before.
     Swapped,
     /// The counter passed its largest value.
     RolledOver,
@@ -82,46 +86,6 @@ pub(super) struct Judgement {
     lead_undecided: bool,
 }
 
-/// Judges readings in order of instant and value, each once.
-pub(super) fn judge(
-    readings: &[CounterReading],
-    events: &[MeterEvent],
-    rules: &CounterRules,
-) -> Judgement {
-    let mut swaps = events.to_vec();
-    swaps.sort_unstable();
-    swaps.dedup();
-
-    let mut judgement = Judgement::default();
-    judgement.points.reserve(readings.len() + 2 * swaps.len());
-    let mut rest = readings;
-    let mut first = None;
-    for MeterEvent::Swap { instant, last, first: next } in swaps {
-        let (before, after) = rest.split_at(rest.partition_point(|r| r.instant < instant));
-        // With its ends put in, the life of one meter is a list like any other. Copying it
-        // costs nothing where nobody ever swapped a meter, and little where somebody did.
-        let last = CounterReading { instant, value: last };
-        let life: Vec<_> = first.into_iter().chain(before.iter().copied()).chain([last]).collect();
-        Life { readings: &life, rules, begins: first.is_some(), ends: true }
-            .judge_into(&mut judgement);
-        first = Some(CounterReading { instant, value: next });
-        rest = after;
-    }
-    match first {
-        None => {
-            Life { readings: rest, rules, begins: false, ends: false }.judge_into(&mut judgement);
-        }
-        Some(first) => {
-            let life: Vec<_> = [first].into_iter().chain(rest.iter().copied()).collect();
-            Life { readings: &life, rules, begins: true, ends: false }.judge_into(&mut judgement);
-        }
-    }
-    judgement.suspects.sort_unstable();
-    judgement.add_up(rules);
-    judgement.settle();
-    judgement
-}
-
 impl Judgement {
     fn suspect(&mut self, reading: CounterReading, reason: SuspectReason) {
         self.suspects.push(Suspect { reading, reason });
@@ -129,11 +93,11 @@ impl Judgement {
 
     fn push(&mut self, reading: CounterReading, link: Link) {
         let CounterReading { instant, value } = reading;
-        self.points.push(Point { instant, value, total: 0, link });
+        self.points.push(Point { instant, raw: value, value, total: 0, link });
     }
 
     /// Gives every point its total, and every break its amount.
-    fn add_up(&mut self, rules: &CounterRules) {
+    pub(super) fn add_up(&mut self, rules: &CounterRules) {
         let mut breaks = std::mem::take(&mut self.breaks);
         let mut broken = breaks.iter_mut();
         let mut total = 0_i64;
@@ -141,7 +105,7 @@ impl Judgement {
             let (before, point) = (self.points[index - 1], self.points[index]);
             let through = match point.link {
                 Link::Start | Link::Swapped => 0,
-                Link::Counted => point.value - before.value,
+                Link::Counted | Link::Carried => point.value - before.value,
                 Link::RolledOver | Link::Bridged | Link::Unknown => {
                     let Some(found) = broken.next() else { continue };
                     if found.kind != BreakKind::Rollover {
@@ -181,7 +145,7 @@ impl Judgement {
 
     /// Notes until when later readings change nothing: the last point may still turn out
     /// to be a spike, and a bridge is built on the points at both its ends.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         if self.lead_undecided {
             return;
         }
@@ -194,13 +158,13 @@ impl Judgement {
 }
 
 /// The readings of one meter, from the swap that brought it to the swap that took it.
-struct Life<'a> {
-    readings: &'a [CounterReading],
-    rules: &'a CounterRules,
+pub(super) struct Life<'a> {
+    pub(super) readings: &'a [CounterReading],
+    pub(super) rules: &'a CounterRules,
     /// The first reading was written down at a swap.
-    begins: bool,
+    pub(super) begins: bool,
     /// The last reading was written down at a swap.
-    ends: bool,
+    pub(super) ends: bool,
 }
 
 /// What became of a reading that does not follow from the last one that counted.
@@ -250,7 +214,7 @@ impl Step {
 }
 
 impl Life<'_> {
-    fn judge_into(&self, judgement: &mut Judgement) {
+    pub(super) fn judge_into(&self, judgement: &mut Judgement) {
         let born = judgement.points.len();
         let mut index = if self.begins { 0 } else { self.skip_lead(judgement) };
         while let Some(&reading) = self.readings.get(index) {

@@ -18,15 +18,33 @@
 //!   zero;
 //! - order, duplication and the borders of the span change nothing.
 //!
-//! Two steps, one file each: `judge` decides which readings count, `spread` lays what
-//! they say over the quarter hours.
+//! Steps, one file each: `lives` cuts the readings where a meter was swapped or its scale
+//! changed, `judge` decides which readings count, `spread` lays what they say over the
+//! quarter hours, `overlay` lays corrections and estimates by people over that. `explain`
+//! gives the same steps as a list, for who asks why a number is so.
+//!
+//! Beside counters: `power` (a meter that tells only power), `combine` (a meter that is a
+//! formula of others), `balance` (a meter against those behind it), `level` (a counter that
+//! suddenly counts in another scale).
 //!
 //! Not here: cost (`tariff`), storage (`gateway::store`), the time now.
 
+pub mod balance;
+pub mod combine;
+mod event;
+mod explain;
 mod judge;
+pub mod level;
+mod lives;
+mod overlay;
+pub mod power;
 mod spread;
 
 use std::borrow::Cow;
+
+pub use event::{Amounts, MeterEvent, Width};
+pub use explain::{Explanation, Piece, PieceKind, Stand, explain};
+pub use overlay::shares;
 
 /// Length of an interval, s. Every civil offset in use today is a multiple of it, so
 /// intervals nest in local days.
@@ -191,22 +209,6 @@ impl IntervalAmount {
 pub const WHOLE_S: u16 = 900;
 const _: () = assert!(WHOLE_S as i64 == INTERVAL_S);
 
-/// What somebody did to a meter. The readings stay as they are; this stands beside them,
-/// dated and with its author in the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MeterEvent {
-    /// A meter swap: readings before `instant` are the old meter's, from `instant` on
-    /// the new one's. Both values in thousandths of the counter's unit, after the ratio.
-    Swap {
-        /// When the new meter took over.
-        instant: i64,
-        /// The last value of the old meter.
-        last: i64,
-        /// The first value of the new meter.
-        first: i64,
-    },
-}
-
 /// What is known of a counter before any reading of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CounterRules {
@@ -254,6 +256,9 @@ impl CounterRules {
 pub struct Consumption {
     /// One entry per quarter hour of the span, in order of time.
     pub intervals: Vec<IntervalAmount>,
+    /// The same before corrections and estimates by people; `None` where there are none in
+    /// the span.
+    pub uncorrected: Option<Vec<IntervalAmount>>,
     /// Readings that do not count, and why, in order of time; of all readings given, not
     /// only of those within the span.
     pub suspects: Vec<Suspect>,
@@ -284,6 +289,19 @@ pub enum SuspectReason {
     OutOfRange,
     /// The counter jumped and no later reading says yet what it was.
     Undecided,
+}
+
+impl SuspectReason {
+    /// Returns the word that stands for this reason in the API.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Dip => "dip",
+            Self::Spike => "spike",
+            Self::OutOfRange => "out_of_range",
+            Self::Undecided => "undecided",
+        }
+    }
 }
 
 /// Two readings that count, between which the counter started anew.
@@ -338,10 +356,11 @@ pub fn consumption(
     span: Span,
 ) -> Consumption {
     let readings = in_order(readings);
-    let judgement = judge::judge(&readings, events, rules);
-    let intervals = spread::spread(&judgement.points, rules, shape, span.aligned());
+    let judgement = lives::judge(&readings, events, rules);
+    let mut intervals = spread::spread(&judgement.points, rules, shape, span.aligned());
+    let uncorrected = overlay::lay_over(&mut intervals, events, shape);
     let judge::Judgement { suspects, breaks, settled_until, .. } = judgement;
-    Consumption { intervals, suspects, breaks, settled_until }
+    Consumption { intervals, uncorrected, suspects, breaks, settled_until }
 }
 
 /// Returns the readings in order of time, each once.

@@ -34,13 +34,32 @@ pub(super) fn spread(
         match to.link {
             Link::Start | Link::Unknown | Link::Swapped => {}
             Link::Counted | Link::RolledOver if !long => rows.lay_straight(from, to, false),
-            Link::Counted | Link::RolledOver | Link::Bridged => match shape {
+            Link::Counted | Link::Carried | Link::RolledOver | Link::Bridged => match shape {
                 Some(shape) => rows.lay_shaped(from, to, shape),
                 None => rows.lay_straight(from, to, true),
             },
         }
     }
     rows.intervals
+}
+
+/// Returns the weight of each interval of the way between two points; `None` where it is a
+/// straight line.
+pub(super) fn weights(from: Point, to: Point, shape: Option<Shape<'_>>) -> Option<Vec<i64>> {
+    let gap = Span { from: from.instant, to: to.instant };
+    let through = i128::from(to.total - from.total);
+    let shape = shape?;
+    let weights: Vec<i64> = gap
+        .starts()
+        .map(|start| Some(shape(gap.from, start)?.clamp(0, WEIGHT_MAX)))
+        .collect::<Option<_>>()?;
+    let seconds = |start: i64| (start + INTERVAL_S).min(gap.to) - start.max(gap.from);
+    let whole: i128 = gap
+        .starts()
+        .zip(&weights)
+        .map(|(start, weight)| i128::from(*weight) * i128::from(seconds(start)))
+        .sum();
+    (whole != 0 && through.checked_mul(whole).is_some()).then_some(weights)
 }
 
 struct Rows {
@@ -91,20 +110,19 @@ impl Rows {
     fn lay_shaped(&mut self, from: Point, to: Point, shape: Shape<'_>) {
         let through = i128::from(to.total - from.total);
         let gap = Span { from: from.instant, to: to.instant };
-        let pieces: Option<Vec<(i64, i64, i128)>> = gap
-            .starts()
-            .map(|start| {
-                let (begin, end) = (start.max(gap.from), (start + INTERVAL_S).min(gap.to));
-                let weight = i128::from(shape(gap.from, start)?.clamp(0, WEIGHT_MAX));
-                Some((begin, end, weight * i128::from(end - begin)))
-            })
-            .collect();
-        let pieces = pieces.unwrap_or_default();
-        let whole: i128 = pieces.iter().map(|&(_, _, weight)| weight).sum();
-        if whole == 0 || through.checked_mul(whole).is_none() {
+        let Some(weights) = weights(from, to, Some(shape)) else {
             self.lay_straight(from, to, true);
             return;
-        }
+        };
+        let pieces: Vec<(i64, i64, i128)> = gap
+            .starts()
+            .zip(weights)
+            .map(|(start, weight)| {
+                let (begin, end) = (start.max(gap.from), (start + INTERVAL_S).min(gap.to));
+                (begin, end, i128::from(weight) * i128::from(end - begin))
+            })
+            .collect();
+        let whole: i128 = pieces.iter().map(|&(_, _, weight)| weight).sum();
         let (mut weight, mut before) = (0, 0);
         for (begin, end, piece) in pieces {
             weight += piece;

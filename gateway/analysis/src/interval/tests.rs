@@ -260,9 +260,9 @@ fn a_swapped_meter_is_counted_through_by_its_event() {
         for reading in &mut readings[1000..] {
             reading.value -= truth(instant) - 12_345;
         }
-        let swap = MeterEvent::Swap { instant, last: truth(instant), first: 12_345 };
+        let swap = MeterEvent::swap(instant, truth(instant), 12_345);
 
-        check_month(&readings, &[swap, swap], &CounterRules::polled_every(poll_s));
+        check_month(&readings, &[swap.clone(), swap.clone()], &CounterRules::polled_every(poll_s));
         let found = consumption(&readings, &[swap], &rules(), None, month_span());
         assert_eq!(found.breaks, []);
     }
@@ -285,7 +285,7 @@ fn all_of_them_in_one_month_leave_it_alone() {
     for index in (60..44_000).step_by(1_013) {
         readings[index].value -= readings[index].value / 11;
     }
-    let swap = MeterEvent::Swap { instant: swapped, last: truth(swapped), first: 777 };
+    let swap = MeterEvent::swap(swapped, truth(swapped), 777);
 
     check_month(&readings, &[swap], &rules());
 }

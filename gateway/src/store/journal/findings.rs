@@ -442,7 +442,7 @@ fn exception(row: &Row<'_>) -> rusqlite::Result<ExceptionRow> {
     })
 }
 
-fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
+pub(super) fn name(row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
     let text: String = row.get(column)?;
     Name::new(&text).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))

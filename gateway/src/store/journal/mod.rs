@@ -9,6 +9,7 @@
 //! shape of a type. Kinds, roles and the like are texts here; who writes them knows
 //! what they mean.
 //!
+//! - `events`: what was done to meters: swaps, corrections, estimates, scales;
 //! - `findings`: findings, marks by people, exceptions (overtime);
 //! - `mails`: the outbox;
 //! - `people`: users and sessions;
@@ -16,17 +17,20 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{OptionalExtension, Params, Row, Transaction};
 
 use super::database::Database;
 use super::error::{During, StoreError};
 
+mod events;
 mod findings;
 mod mails;
 mod people;
 mod records;
 
+pub use events::{Amounts, MeterChange, MeterEventRow, MeterPart, NewMeterEvent};
 pub use findings::{
     ExceptionRow, FindingChange, FindingDraft, FindingFilter, FindingRow, FindingState, MarkRow,
     NewException, NewMark,
@@ -39,6 +43,7 @@ pub use records::{AuditRow, LAST_BACKUP, NewAudit, SiteBookRow};
 #[derive(Clone, Debug)]
 pub struct Journal {
     database: Arc<Database>,
+    commits: Arc<AtomicU64>,
 }
 
 /// A consistent look at the journal.
@@ -63,7 +68,7 @@ impl<'a> Deref for JournalTx<'a> {
 
 impl Journal {
     pub(super) fn new(database: Arc<Database>) -> Self {
-        Self { database }
+        Self { database, commits: Arc::default() }
     }
 
     /// Runs `decide` in one transaction; what it wrote is on the disk when this returns.
@@ -75,8 +80,19 @@ impl Journal {
         &self,
         decide: impl FnOnce(&mut JournalTx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.database
-            .write("write the journal", |tx| decide(&mut JournalTx { view: JournalView { tx } }))
+        let decided = self
+            .database
+            .write("write the journal", |tx| decide(&mut JournalTx { view: JournalView { tx } }));
+        // After the commit: who sees the new number also sees what was written.
+        self.commits.fetch_add(1, Ordering::Release);
+        decided
+    }
+
+    /// Returns a number that is another one after each commit of this process: whoever
+    /// remembers something of the journal need not look again as long as it is the same.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
     }
 
     /// Runs `look` on one consistent state of the journal.

@@ -10,6 +10,7 @@
 //! - amounts are thousandths of the unit named beside them, money is 1/10000 yuan;
 //! - times are RFC 3339 with the offset of the site, dates are `YYYY-MM-DD`.
 
+pub mod event;
 pub mod finding;
 pub mod live;
 pub mod mail;
@@ -21,3 +22,5 @@ pub mod problem;
 pub mod session;
 pub mod status;
 pub mod today;
+pub mod trust;
+pub mod why;

@@ -31,7 +31,7 @@ pub struct Month {
 /// A version of reference data that was used.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FactorVersion {
-    /// What it is: `tariff`, `calendar`, `site_book`.
+    /// What it is: `tariff`, `calendar`, `site_book`, `meter_event`.
     pub kind: String,
     /// Its identifier.
     pub id: String,

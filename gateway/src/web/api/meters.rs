@@ -1,7 +1,7 @@
 //! Meters: now, a day, a year.
 
 use analysis::interval::{INTERVAL_S, WHOLE_S};
-use analysis::site::Meter;
+use analysis::site::{Meter, Site};
 use axum::Json;
 use axum::extract::{Path, State};
 use jiff::civil::Date;
@@ -138,9 +138,14 @@ fn asked_day(web: &WebState, asked: Option<&str>, key: &'static str) -> Result<D
 
 /// Returns the meter that an address names.
 fn named<'a>(rows: &'a Rows, id: &str) -> Result<&'a Meter, ApiError> {
+    named_in(&rows.site, id)
+}
+
+/// Returns the meter of a site that an address names.
+pub(super) fn named_in<'a>(site: &'a Site, id: &str) -> Result<&'a Meter, ApiError> {
     const NO_METER: ApiError = ApiError::NotFound { what: "meter" };
     let id = Name::new(id).map_err(|_| NO_METER)?;
-    rows.site.meter(&id).ok_or(NO_METER)
+    site.meter(&id).ok_or(NO_METER)
 }
 
 fn row(rooms: &Rooms, rows: &Rows, meter: &Meter) -> Result<MeterRow, ApiError> {

@@ -1,12 +1,13 @@
 //! `/api/v1`: each route, its handler and its place in the OpenAPI document.
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use utoipa::OpenApi;
 
 use super::WebState;
 use super::answer::live::{LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
 
+mod events;
 mod findings;
 mod mails;
 mod meters;
@@ -17,6 +18,8 @@ mod session;
 mod site_book;
 pub(super) mod status;
 mod today;
+mod trust;
+mod why;
 
 /// The contract with the pages.
 #[derive(OpenApi)]
@@ -37,6 +40,14 @@ mod today;
         meters::get_meter,
         meters::get_meter_day,
         meters::get_meter_year,
+        events::list_events,
+        events::add_event,
+        events::preview_event,
+        events::undo_event,
+        trust::get_counts,
+        trust::get_completeness,
+        trust::get_balance,
+        why::get_why,
         months::get_month,
         months::get_report,
         months::send_report,
@@ -74,6 +85,13 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/meters/{id}", get(meters::get_meter))
         .route("/api/v1/meters/{id}/day", get(meters::get_meter_day))
         .route("/api/v1/meters/{id}/year", get(meters::get_meter_year))
+        .route("/api/v1/meters/{id}/events", get(events::list_events).post(events::add_event))
+        .route("/api/v1/meters/{id}/events/preview", post(events::preview_event))
+        .route("/api/v1/meters/{id}/events/{event}", delete(events::undo_event))
+        .route("/api/v1/meters/{id}/counts", get(trust::get_counts))
+        .route("/api/v1/meters/{id}/balance", get(trust::get_balance))
+        .route("/api/v1/completeness", get(trust::get_completeness))
+        .route("/api/v1/why", get(why::get_why))
         .route("/api/v1/months/{month}", get(months::get_month))
         .route("/api/v1/reports/{month}", get(months::get_report))
         .route("/api/v1/reports/{month}/send", post(months::send_report))

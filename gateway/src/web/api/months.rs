@@ -118,7 +118,7 @@ async fn figures_of(web: &WebState, month: &str) -> Result<(MonthFigures, Arc<Si
     Ok((figures.ok_or(ApiError::NoSiteBook)?, site))
 }
 
-fn factor(reference: Reference) -> FactorVersion {
+pub(super) fn factor(reference: Reference) -> FactorVersion {
     match reference {
         Reference::TariffRule { tariff, from, source } => FactorVersion {
             kind: "tariff".to_owned(),

@@ -113,7 +113,9 @@ fn every_code_that_a_page_words_has_its_words() {
         .into_iter()
         .flat_map(|code| [format!("kind.{code}"), format!("kind.{code}.about")]);
 
-    for key in notices.chain(kinds) {
+    let steps = codes("WhyCode").into_iter().map(|code| format!("why.{code}"));
+
+    for key in notices.chain(kinds).chain(steps) {
         for language in [Language::Zh, Language::En] {
             assert_ne!(words::text(language, &key, &[]), key);
         }

@@ -220,7 +220,7 @@ proptest! {
         for reading in with_swap.iter_mut().filter(|r| swapped.instant <= r.instant) {
             reading.value = reading.value - swapped.value + first;
         }
-        let swap = MeterEvent::Swap { instant: swapped.instant, last: swapped.value, first };
+        let swap = MeterEvent::swap(swapped.instant, swapped.value, first);
 
         let found = consumption(&with_swap, &[swap], &rules(), None, whole(&readings));
 
@@ -237,7 +237,7 @@ proptest! {
     ) {
         let readings: Vec<_> =
             numbers.iter().map(|&(instant, value)| reading(i64::from(instant), value)).collect();
-        let swap = MeterEvent::Swap { instant: i64::from(swap.0), last: swap.1, first: swap.2 };
+        let swap = MeterEvent::swap(i64::from(swap.0), swap.1, swap.2);
 
         let found = consumption(&readings, &[swap], &rules, None, span(0, DAY_S));
 
