@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/v1/completeness": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts the readings of all meters together, day by day; at most 31 days. */
+        get: operations["get_completeness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/findings": {
         parameters: {
             query?: never;
@@ -127,6 +144,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/meters/{id}/balance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a meter against those directly behind it. */
+        get: operations["get_balance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/meters/{id}/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts the readings of a meter, day by day; at most 366 days. */
+        get: operations["get_counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/meters/{id}/day": {
         parameters: {
             query?: never;
@@ -139,6 +190,58 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/meters/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the events of a meter, newest first. */
+        get: operations["list_events"];
+        put?: never;
+        /** Makes an event. Needs an engineer. */
+        post: operations["add_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/meters/{id}/events/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what an event would change, without making it. Needs an engineer. */
+        post: operations["preview_event"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/meters/{id}/events/{event}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Takes an event back; it stays on record. Needs an engineer. */
+        delete: operations["undo_event"];
         options?: never;
         head?: never;
         patch?: never;
@@ -316,6 +419,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns why a meter's figure is what it is, down to the readings. */
+        get: operations["get_why"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -336,6 +456,83 @@ export interface components {
          * @enum {string}
          */
         AreaState: "on" | "off" | "just_closed" | "learning" | "open_hours" | "overtime" | "unknown";
+        /** @description One stretch of a balance. All amounts are of the time in which all meters were known. */
+        BalanceRow: {
+            /**
+             * Format: date-time
+             * @description The first instant.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The first instant after it.
+             */
+            to: string;
+            /**
+             * Format: int64
+             * @description What went through the meter in front.
+             */
+            main: number;
+            /** @description What went through each of the meters behind it, in the order of `parts`. */
+            parts: number[];
+            /**
+             * Format: int64
+             * @description What these do not explain; below zero they count more than the meter in front; null
+             *     where nothing could be compared.
+             */
+            rest: number | null;
+            /**
+             * Format: int64
+             * @description `rest` of `main`, in thousandths; null where `main` is 0 or nothing was compared.
+             */
+            rest_milli: number | null;
+            /**
+             * Format: int64
+             * @description Share of the stretch in which all meters were known, in thousandths.
+             */
+            compared_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the stretch in which one of them was estimated, in thousandths.
+             */
+            estimated_milli: number;
+            /** @description Whether the meters behind count more than the one in front. */
+            negative: boolean;
+        };
+        /** @description How many readings of all meters came, day by day. */
+        Completeness: {
+            /** @description One row per local day. */
+            days: components["schemas"]["DayCounts"][];
+            /** @description All of them together. */
+            total: components["schemas"]["ReadingCounts"];
+        };
+        /**
+         * @description A correction: what went through in `[from, to)`, both on a quarter hour. Either `amount`,
+         *     which is spread by the meter's own shape, or `amounts`.
+         */
+        CorrectionRequest: {
+            /**
+             * Format: date-time
+             * @description From when on.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            to: string;
+            /**
+             * Format: int64
+             * @description What went through in all of the span, thousandths of the meter's unit.
+             */
+            amount?: number | null;
+            /** @description What went through in each quarter hour of the span. */
+            amounts?: number[] | null;
+            /** @description Why. */
+            reason: string;
+            /** @description Where the photo of the display is kept, or what it shows. */
+            photo?: string | null;
+        };
         /** @description How many readings came on a day. */
         Counts: {
             /**
@@ -379,6 +576,14 @@ export interface components {
              */
             password: string;
         };
+        /** @description How many readings came on a local day. */
+        DayCounts: components["schemas"]["ReadingCounts"] & {
+            /**
+             * Format: date
+             * @description The day.
+             */
+            date: string;
+        };
         /** @description One day of the site, for one medium. */
         DayMonth: components["schemas"]["Figures"] & {
             /**
@@ -396,6 +601,109 @@ export interface components {
          * @enum {string}
          */
         DayType: "working" | "weekend" | "holiday" | "make_up" | "unknown";
+        /**
+         * @description An estimate: what went through in `[from, to)`, both on a quarter hour. Only what is
+         *     missing of the span gets its share; readings that arrive late take it back.
+         */
+        EstimateRequest: {
+            /**
+             * Format: date-time
+             * @description From when on.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            to: string;
+            /**
+             * Format: int64
+             * @description What went through in all of the span, thousandths of the meter's unit.
+             */
+            amount: number;
+            /** @description Why. */
+            reason: string;
+        };
+        /**
+         * @description What kind of event.
+         * @enum {string}
+         */
+        EventKind: "swap" | "scale" | "correction" | "estimate";
+        /** @description What an event would change. */
+        EventPreview: {
+            /** @description Unit of the amounts. */
+            unit: components["schemas"]["Unit"];
+            /**
+             * Format: date
+             * @description The first local day that was looked at.
+             */
+            from: string;
+            /**
+             * Format: date
+             * @description The last one.
+             */
+            to: string;
+            /** @description All of these days as they are. */
+            before: components["schemas"]["EventSum"];
+            /** @description All of these days as they would be. */
+            after: components["schemas"]["EventSum"];
+            /** @description Day by day. */
+            days: components["schemas"]["EventPreviewDay"][];
+        };
+        /** @description One day of a preview. */
+        EventPreviewDay: {
+            /**
+             * Format: date
+             * @description The day.
+             */
+            date: string;
+            /** @description As it is. */
+            before: components["schemas"]["EventSum"];
+            /** @description As it would be. */
+            after: components["schemas"]["EventSum"];
+        };
+        /** @description An event that is to be made. */
+        EventRequest: (components["schemas"]["SwapRequest"] & {
+            /** @enum {string} */
+            kind: "swap";
+        }) | (components["schemas"]["ScaleRequest"] & {
+            /** @enum {string} */
+            kind: "scale";
+        }) | (components["schemas"]["CorrectionRequest"] & {
+            /** @enum {string} */
+            kind: "correction";
+        }) | (components["schemas"]["EstimateRequest"] & {
+            /** @enum {string} */
+            kind: "estimate";
+        });
+        /** @description What went through, and how much of the time is known. */
+        EventSum: {
+            /**
+             * Format: int64
+             * @description Measured and estimated, thousandths of the unit.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description The part of it that was estimated.
+             */
+            estimated: number;
+            /**
+             * Format: int64
+             * @description Share of the time that was measured, in thousandths.
+             */
+            measured_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the time that was estimated, in thousandths.
+             */
+            estimated_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the time that is missing, in thousandths.
+             */
+            missing_milli: number;
+        };
         /** @description One interval that made a finding. */
         EvidenceRow: {
             /**
@@ -416,7 +724,7 @@ export interface components {
         };
         /** @description A version of reference data that was used. */
         FactorVersion: {
-            /** @description What it is: `tariff`, `calendar`, `site_book`. */
+            /** @description What it is: `tariff`, `calendar`, `site_book`, `meter_event`. */
             kind: string;
             /** @description Its identifier. */
             id: string;
@@ -750,6 +1058,28 @@ export interface components {
             /** @description Unit of `amount`. */
             unit: components["schemas"]["Unit"];
         };
+        /** @description A meter against those directly behind it. */
+        MeterBalance: {
+            /** @description The meter in front. */
+            meter: components["schemas"]["Place"];
+            /** @description The meters of the same medium directly behind it, in the order of the site book. */
+            parts: components["schemas"]["Place"][];
+            /** @description Unit of the amounts. */
+            unit: components["schemas"]["Unit"];
+            /** @description One row per interval, day or month. */
+            rows: components["schemas"]["BalanceRow"][];
+            /** @description All of them together. */
+            total: components["schemas"]["BalanceRow"];
+        };
+        /** @description How many readings of a meter came, day by day. */
+        MeterCounts: {
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /** @description One row per local day. */
+            days: components["schemas"]["DayCounts"][];
+            /** @description All of them together. */
+            total: components["schemas"]["ReadingCounts"];
+        };
         /**
          * @description A day of one meter. All lists have one entry per interval of the local day: 96, or 92 or
          *     100 where clocks change.
@@ -825,6 +1155,85 @@ export interface components {
             /** @description How many readings came today. */
             counts: components["schemas"]["Counts"];
         };
+        /** @description One event of a meter. Values and amounts are thousandths of the meter's unit. */
+        MeterEvent: {
+            /**
+             * Format: int64
+             * @description Number of the event; a later one is larger.
+             */
+            id: number;
+            /** @description What it is. */
+            kind: components["schemas"]["EventKind"];
+            /**
+             * Format: date-time
+             * @description From when on it holds; of a swap, when the new meter took over.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Until when; null of a swap, and of a scale that goes on.
+             */
+            to: string | null;
+            /**
+             * Format: int64
+             * @description Swap: the last value of the old meter.
+             */
+            last: number | null;
+            /**
+             * Format: int64
+             * @description Swap: the first value of the new meter.
+             */
+            first: number | null;
+            old: null | components["schemas"]["MeterPart"];
+            new: null | components["schemas"]["MeterPart"];
+            /**
+             * Format: int64
+             * @description Scale: readings count when multiplied by `num / den`.
+             */
+            num: number | null;
+            /**
+             * Format: int64
+             * @description Scale: the factor's denominator.
+             */
+            den: number | null;
+            /**
+             * Format: int64
+             * @description Correction, estimate: what went through in the span.
+             */
+            amount: number | null;
+            /**
+             * @description Correction: what went through in each quarter hour of the span; null where the meter's
+             *     own shape spreads `amount`.
+             */
+            amounts: number[] | null;
+            /** @description Why, in the author's own words. */
+            reason: string;
+            /** @description Where the photo of the display is kept, or what it shows. */
+            photo: string | null;
+            /** @description Who made it. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            at: string;
+            /** @description Who took it back; null as long as it holds. */
+            undone_by: string | null;
+            /**
+             * Format: date-time
+             * @description When it was taken back.
+             */
+            undone_at: string | null;
+        };
+        /** @description The events of a meter, newest first; also those taken back. */
+        MeterEvents: {
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /** @description Unit of values and amounts. */
+            unit: components["schemas"]["Unit"];
+            /** @description One row per event. */
+            events: components["schemas"]["MeterEvent"][];
+        };
         /** @description A meter's month. */
         MeterMonth: components["schemas"]["Figures"] & {
             /** @description Identifier of the meter. */
@@ -844,6 +1253,21 @@ export interface components {
             counts_in_total: boolean;
             /** @description Unit of `amount`. */
             unit: components["schemas"]["Unit"];
+        };
+        /** @description What is known of a swapped meter; what is null is as the site book says. */
+        MeterPart: {
+            /** @description Identifier of the meter model. */
+            model?: string | null;
+            /**
+             * Format: int32
+             * @description Ratio of the voltage transformer in thousandths; 1000 is none.
+             */
+            pt?: number | null;
+            /**
+             * Format: int32
+             * @description Ratio of the current transformer in thousandths; 1000 is none.
+             */
+            ct?: number | null;
         };
         /** @description One meter and what it shows now. */
         MeterRow: {
@@ -1073,6 +1497,46 @@ export interface components {
             /** @description Every mistake of a refused site book, in order of its lines; empty otherwise. */
             mistakes: components["schemas"]["Mistake"][];
         };
+        /** @description How many readings came. */
+        ReadingCounts: {
+            /**
+             * Format: int64
+             * @description Were made, as far as the sequence of numbers tells: `received + lost`.
+             */
+            expected: number;
+            /**
+             * Format: int64
+             * @description Came.
+             */
+            received: number;
+            /**
+             * Format: int64
+             * @description Of those, came a quarter hour or more after they were made.
+             */
+            late: number;
+            /**
+             * Format: int64
+             * @description Are missing from the sequence of numbers.
+             */
+            lost: number;
+            /**
+             * Format: int64
+             * @description Came more than once.
+             */
+            duplicate: number;
+            /**
+             * Format: int64
+             * @description Should have been made by the polling interval of the site book, and no number tells
+             *     whether they were: the node was off, or nothing has come since.
+             */
+            unknown: number;
+            /**
+             * Format: int64
+             * @description Received, of expected and unknown together, in thousandths; null where nothing should
+             *     have come.
+             */
+            received_milli: number | null;
+        };
         /** @description To whom a month's workbook goes. */
         ReportRequest: {
             /** @description Mail addresses, 1 to 20. */
@@ -1083,6 +1547,33 @@ export interface components {
          * @enum {string}
          */
         Role: "caretaker" | "engineer" | "leader" | "auditor";
+        /** @description A scale: from an instant on, readings count when multiplied by `num / den`. */
+        ScaleRequest: {
+            /**
+             * Format: date-time
+             * @description From when on.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Until when; not given while it goes on.
+             */
+            to?: string | null;
+            /**
+             * Format: int64
+             * @description The factor's numerator, 1 to 1,000,000,000.
+             */
+            num: number;
+            /**
+             * Format: int64
+             * @description The factor's denominator, 1 to 1,000,000,000.
+             */
+            den: number;
+            /** @description Why. */
+            reason: string;
+            /** @description Where the photo of the display is kept, or what it shows. */
+            photo?: string | null;
+        };
         /** @description The site, as far as a page's frame needs it. */
         SiteSummary: {
             /** @description Identifier in the site book. */
@@ -1094,6 +1585,11 @@ export interface components {
             /** @description ISO 4217 code of its currency. */
             currency: string;
         };
+        /**
+         * @description Where amounts come from.
+         * @enum {string}
+         */
+        SourceKind: "counter" | "power" | "formula";
         /** @description Where, when, who, and what is amiss. */
         Status: {
             /** @description The gateway's version; a page that was built with another one offers to reload. */
@@ -1129,6 +1625,33 @@ export interface components {
             latest_reading_at: string | null;
             /** @description What is amiss, worst first. */
             notices: components["schemas"]["Notice"][];
+        };
+        /**
+         * @description A swap. Both values are thousandths of the meter's unit, after the ratio: as its readings
+         *     show them.
+         */
+        SwapRequest: {
+            /**
+             * Format: date-time
+             * @description When the new meter took over.
+             */
+            from: string;
+            /**
+             * Format: int64
+             * @description The last value of the old meter.
+             */
+            last: number;
+            /**
+             * Format: int64
+             * @description The first value of the new meter.
+             */
+            first: number;
+            old?: null | components["schemas"]["MeterPart"];
+            new?: null | components["schemas"]["MeterPart"];
+            /** @description Why. */
+            reason: string;
+            /** @description Where the photo of the display is kept, or what it shows. */
+            photo?: string | null;
         };
         /** @description A name as people say it, in both languages of the pages. */
         Text: {
@@ -1247,6 +1770,350 @@ export interface components {
             /** @description What they may do. */
             role: components["schemas"]["Role"];
         };
+        /** @description Why a figure of a meter is what it is. */
+        Why: {
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /** @description Unit of all amounts and values, which are thousandths of it. */
+            unit: components["schemas"]["Unit"];
+            /**
+             * Format: date-time
+             * @description The first instant of the span.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description The first instant after it; what has not come yet is left out.
+             */
+            to: string;
+            /** @description The figure. */
+            sum: components["schemas"]["WhySum"];
+            uncorrected: null | components["schemas"]["WhySum"];
+            /**
+             * Format: int64
+             * @description What it came to, 1/10000 yuan; null without a tariff.
+             */
+            cost_e4: number | null;
+            /**
+             * Format: int64
+             * @description The part of the amount that no rule of a tariff covers.
+             */
+            unpriced: number;
+            /** @description Where the amounts come from. */
+            source: components["schemas"]["WhySource"];
+            /** @description The arithmetic in sentences, in order of time and then of what was done to it. */
+            sentences: components["schemas"]["WhySentence"][];
+            /** @description What the amount before corrections is made of, in order of time. */
+            pieces: components["schemas"]["WhyPiece"][];
+            /** @description Events that touch the span, oldest first. */
+            events: components["schemas"]["MeterEvent"][];
+            /** @description What corrections and estimates say of each interval, in the order of their numbers. */
+            laid: components["schemas"]["WhyLaid"][];
+            /** @description Every quarter hour of the span. */
+            intervals: components["schemas"]["WhyInterval"][];
+            /** @description Every local day of the span, as far as it lies within. */
+            days: components["schemas"]["WhyDay"][];
+            /** @description What was used at each rate; rows add up to the cost before rounding. */
+            rates: components["schemas"]["WhyRate"][];
+            /** @description Readings at the borders and within. */
+            readings: components["schemas"]["WhyReadings"];
+            /** @description Reference data that was used: the site book's version, tariff rules, calendar, events. */
+            factors: components["schemas"]["FactorVersion"][];
+        };
+        /**
+         * @description What a sentence says.
+         * @enum {string}
+         */
+        WhyCode: "counted" | "border" | "rolled_over" | "gap_shape" | "gap_line" | "bridged" | "unknown" | "swapped" | "scaled" | "suspects" | "power" | "formula" | "negative" | "corrected" | "estimated" | "level" | "missing" | "sum" | "rate" | "cost" | "unpriced";
+        /** @description A local day, as far as it lies within the span. */
+        WhyDay: {
+            /**
+             * Format: date
+             * @description The day.
+             */
+            date: string;
+            /**
+             * Format: int64
+             * @description Measured and estimated.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description What it came to, 1/10000 yuan, rounded here; null without a tariff.
+             */
+            cost_e4: number | null;
+        };
+        /** @description A quarter hour. */
+        WhyInterval: {
+            /**
+             * Format: date-time
+             * @description Its start.
+             */
+            start: string;
+            /**
+             * Format: int64
+             * @description Measured.
+             */
+            measured: number;
+            /**
+             * Format: int64
+             * @description Estimated.
+             */
+            estimated: number;
+            /**
+             * Format: int32
+             * @description Seconds that were estimated.
+             */
+            estimated_s: number;
+            /**
+             * Format: int32
+             * @description Seconds that nothing is known of.
+             */
+            missing_s: number;
+            /**
+             * Format: int64
+             * @description 1/10000 yuan per kWh or m³; null where no rule of a tariff covers it.
+             */
+            rate_e4: number | null;
+        };
+        /** @description What a correction or an estimate says of each interval. */
+        WhyLaid: {
+            /**
+             * Format: int64
+             * @description Number of the event.
+             */
+            event: number;
+            /**
+             * Format: date-time
+             * @description The first interval.
+             */
+            from: string;
+            /** @description One share per quarter hour from there. */
+            shares: number[];
+        };
+        /** @description A stretch between two readings that count. */
+        WhyPiece: {
+            /** @description What joins the two: `counted`, `rolled_over`, `gap`, `bridged`, `swapped`, `unknown`. */
+            kind: string;
+            /** @description Where it begins. */
+            from: components["schemas"]["WhyStand"];
+            /** @description Where it ends. */
+            to: components["schemas"]["WhyStand"];
+            /**
+             * Format: int64
+             * @description What went through between the two.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description The part of it that lies within the span.
+             */
+            laid: number;
+            /**
+             * @description Of an estimated piece, the weight of each quarter hour that it touches; empty where it
+             *     is a straight line.
+             */
+            weights: number[];
+        };
+        /** @description What was used at one rate. */
+        WhyRate: {
+            /** @description Name of the band, as `peak`. */
+            band: string;
+            /**
+             * Format: int64
+             * @description 1/10000 yuan per kWh or m³.
+             */
+            rate_e4: number;
+            /**
+             * Format: int64
+             * @description Measured and estimated.
+             */
+            amount: number;
+        };
+        /** @description A reading as it arrived, and what it is worth. */
+        WhyReading: {
+            /**
+             * Format: date-time
+             * @description When it was read.
+             */
+            at: string;
+            /**
+             * Format: date-time
+             * @description When it reached the gateway.
+             */
+            received_at: string;
+            /** @description The node that read it. */
+            node: string;
+            /**
+             * Format: int32
+             * @description The node's boot.
+             */
+            boot: number;
+            /**
+             * Format: int32
+             * @description Its number in that boot.
+             */
+            seq: number;
+            /** @description Whether the node's clock was set. */
+            clock_synced: boolean;
+            /**
+             * Format: int64
+             * @description Thousandths of the quantity's unit, as it arrived; null where there is none.
+             */
+            value: number | null;
+            /** @description Why there is no value; null when there is one. */
+            absence: string | null;
+            /** @description Whether it counts. */
+            counts: boolean;
+            /**
+             * @description Why it does not: `dip`, `spike`, `out_of_range`, `undecided`; null where it does, or has
+             *     no value.
+             */
+            suspect: string | null;
+        };
+        /** @description Readings at the borders of the span and within, in order of time. */
+        WhyReadings: {
+            /** @description How many there are. */
+            total: number;
+            /** @description How many stand before these. */
+            offset: number;
+            /** @description These. */
+            rows: components["schemas"]["WhyReading"][];
+        };
+        /** @description A sentence: a key in the catalogue and what stands in its gaps. */
+        WhySentence: {
+            /** @description `why.{code}` in the catalogue. */
+            code: components["schemas"]["WhyCode"];
+            /**
+             * @description Names that end in `_at` are instants, in `_s` seconds, in `_milli` thousandths, in `_e4`
+             *     1/10000 yuan; `amount`, `laid`, `value` and those that end so are thousandths of `unit`.
+             */
+            params: {
+                [key: string]: string;
+            };
+        };
+        /** @description Where amounts come from. */
+        WhySource: {
+            /** @description A counter, power alone, or a formula. */
+            kind: components["schemas"]["SourceKind"];
+            /** @description The quantity that is read; null of a formula. */
+            quantity: string | null;
+            /** @description Identifier of the meter model; null of a formula. */
+            model: string | null;
+            /**
+             * Format: int32
+             * @description Ratio of the voltage transformer in thousandths. Readings carry it already.
+             */
+            pt: number;
+            /**
+             * Format: int32
+             * @description Ratio of the current transformer in thousandths. Readings carry it already.
+             */
+            ct: number;
+            /**
+             * Format: int32
+             * @description How often it is polled, s.
+             */
+            interval_s: number;
+            /**
+             * Format: int64
+             * @description Readings further apart than this are a gap, s.
+             */
+            gap_s_max: number;
+            /**
+             * Format: int64
+             * @description The first value that the counter cannot show; null if it never rolls over.
+             */
+            rollover: number | null;
+            /**
+             * Format: int64
+             * @description Power alone: how far the amount may be off either way, as long as power between two
+             *     readings stayed between their values.
+             */
+            error_bound: number | null;
+            /** @description The terms of a formula, empty of others. Ask each for its own why. */
+            terms: components["schemas"]["WhyTerm"][];
+            /** @description Quarter hours in which a formula came out below zero. */
+            negative: string[];
+        };
+        /** @description What a counter showed, as far as it counts. */
+        WhyStand: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description As it arrived.
+             */
+            value: number;
+            /**
+             * Format: int64
+             * @description In the right scale.
+             */
+            scaled: number;
+        };
+        /** @description An amount and how it is known. */
+        WhySum: {
+            /**
+             * Format: int64
+             * @description Measured and estimated.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description Measured.
+             */
+            measured: number;
+            /**
+             * Format: int64
+             * @description Estimated.
+             */
+            estimated: number;
+            /**
+             * Format: int64
+             * @description Seconds that were measured.
+             */
+            measured_s: number;
+            /**
+             * Format: int64
+             * @description Seconds that were estimated.
+             */
+            estimated_s: number;
+            /**
+             * Format: int64
+             * @description Seconds that nothing is known of.
+             */
+            missing_s: number;
+            /**
+             * Format: int64
+             * @description Share of the time that was measured, in thousandths.
+             */
+            measured_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the time that was estimated, in thousandths.
+             */
+            estimated_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the time that is missing, in thousandths.
+             */
+            missing_milli: number;
+        };
+        /** @description A term of a formula. */
+        WhyTerm: {
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /**
+             * Format: int64
+             * @description What it is multiplied by, in thousandths; below 0 it is taken away.
+             */
+            factor_milli: number;
+            /** @description What went through it in the span. */
+            sum: components["schemas"]["WhySum"];
+        };
         /** @description One day, hour by hour. */
         YearDay: {
             /**
@@ -1273,6 +2140,48 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_completeness: {
+        parameters: {
+            query?: {
+                /** @description The first day; a week up to `to` if not given. */
+                from?: string;
+                /** @description The last day; today if not given. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Completeness"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_findings: {
         parameters: {
             query?: {
@@ -1598,6 +2507,98 @@ export interface operations {
             };
         };
     };
+    get_balance: {
+        parameters: {
+            query?: {
+                /** @description The first day; a week up to `to` if not given. */
+                from?: string;
+                /** @description The last day; today if not given. */
+                to?: string;
+                /** @description How long each row is; a day if not given. */
+                step?: "interval" | "day" | "month";
+            };
+            header?: never;
+            path: {
+                /** @description Identifier of the meter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterBalance"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_counts: {
+        parameters: {
+            query?: {
+                /** @description The first day; a week up to `to` if not given. */
+                from?: string;
+                /** @description The last day; today if not given. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Identifier of the meter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterCounts"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_meter_day: {
         parameters: {
             query?: {
@@ -1619,6 +2620,196 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MeterDay"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_events: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Identifier of the meter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterEvents"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Identifier of the meter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventRequest"];
+            };
+        };
+        responses: {
+            /** @description Made; figures follow at once */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterEvent"];
+                };
+            };
+            /** @description Cannot be, and why */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Identifier of the meter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EventRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventPreview"];
+                };
+            };
+            /** @description Cannot be, and why */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undo_event: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Identifier of the meter */
+                id: string;
+                /** @description Number of the event */
+                event: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken back; figures follow at once */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeterEvent"];
                 };
             };
             /** @description Refused, and why */
@@ -2065,6 +3256,56 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Today"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_why: {
+        parameters: {
+            query: {
+                /** @description Identifier of the meter. */
+                meter: string;
+                /** @description The first instant, on a quarter hour. */
+                from: string;
+                /** @description The first instant after the span, on a quarter hour; at most 62 days later. */
+                to: string;
+                /** @description What is asked for: the amount, or its cost. The amount if not given. */
+                figure?: "amount" | "cost";
+                /** @description How many readings are passed over. */
+                offset?: number;
+                /** @description The most readings that are listed, at most 5000; 200 if not given. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Why"];
                 };
             };
             /** @description Refused, and why */
