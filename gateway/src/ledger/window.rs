@@ -86,9 +86,9 @@ impl Window {
         rules: CounterRules,
     ) -> (Cow<'a, [MeterEvent]>, CounterRules) {
         let last = self.readings.last().map_or(i64::MIN, |last| last.instant);
-        let later = |event: &MeterEvent| match *event {
-            MeterEvent::Swap { instant, old, .. } if last < instant => Some((instant, old)),
-            _ => None,
+        let later = |event: &MeterEvent| {
+            let MeterEvent::Swap { instant, old, .. } = *event else { return None };
+            (last < instant).then_some((instant, old))
         };
         let took = events.iter().filter_map(later).min_by_key(|(instant, _)| *instant);
         let Some((_, width)) = took.filter(|_| !self.is_last) else {
@@ -98,9 +98,9 @@ impl Window {
             events.iter().filter(|event| later(event).is_none()).cloned().collect();
         let brought = known
             .iter_mut()
-            .filter_map(|event| match event {
-                MeterEvent::Swap { instant, new, .. } => Some((*instant, new)),
-                _ => None,
+            .filter_map(|event| {
+                let MeterEvent::Swap { instant, new, .. } = event else { return None };
+                Some((*instant, new))
             })
             .max_by_key(|(instant, _)| *instant);
         let rules = match brought {

@@ -147,10 +147,9 @@ fn pieces(
         let inside = span.from <= from.instant && to.instant <= span.to;
         let long = rules.gap_s_max < to.instant - from.instant;
         let kind = match to.link {
-            Link::Counted if long => PieceKind::Gap,
-            Link::Counted => PieceKind::Counted,
             Link::Carried => PieceKind::Gap,
-            Link::RolledOver if long => PieceKind::Gap,
+            Link::Counted | Link::RolledOver if long => PieceKind::Gap,
+            Link::Counted => PieceKind::Counted,
             Link::RolledOver => PieceKind::RolledOver,
             Link::Bridged => PieceKind::Bridged,
             Link::Swapped if from.instant == to.instant => PieceKind::Swapped,

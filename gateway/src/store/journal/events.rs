@@ -197,13 +197,13 @@ impl JournalTx<'_> {
                 (old, new) = (was, is);
             }
             MeterChange::Scale { num: n, den: d, .. } => (num, den) = (Some(*n), Some(*d)),
-            MeterChange::Correction { amounts: Amounts::Total(total), .. } => amount = Some(*total),
+            MeterChange::Correction { amounts: Amounts::Total(total), .. }
+            | MeterChange::Estimate { amount: total, .. } => amount = Some(*total),
             MeterChange::Correction { amounts: Amounts::Each(each), .. } => {
                 let text = serde_json::to_string(each)
                     .map_err(|error| StoreError::corrupt(DURING, error.to_string()))?;
                 amounts = Some(text);
             }
-            MeterChange::Estimate { amount: total, .. } => amount = Some(*total),
         }
         self.insert(
             DURING,

@@ -25,10 +25,10 @@ pub(super) fn of(
     let mut all: Vec<WhySentence> = Vec::new();
     match &found.source {
         Source::Counter { .. } => {
-            all.extend(found.explanation.pieces.iter().filter_map(|piece| {
-                // A swap is told by who made it.
-                (piece.kind != PieceKind::Swapped).then(|| teller.piece(piece, found.span))
-            }));
+            // A swap is told by who made it.
+            let pieces = found.explanation.pieces.iter();
+            let told = pieces.filter(|piece| piece.kind != PieceKind::Swapped);
+            all.extend(told.map(|piece| teller.piece(piece, found.span)));
         }
         Source::Power { error_bound, .. } => {
             let amount = found.uncorrected.as_deref().unwrap_or(&found.intervals);
