@@ -1526,6 +1526,11 @@ export interface components {
             duplicate: number;
             /**
              * Format: int64
+             * @description Of the received, those that bear no number: lost ones among these nobody can count.
+             */
+            unnumbered: number;
+            /**
+             * Format: int64
              * @description Should have been made by the polling interval of the site book, and no number tells
              *     whether they were: the node was off, or nothing has come since.
              */
