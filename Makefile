@@ -36,8 +36,8 @@ screenshots: tools-test ## pictures of every page into tests/screenshots
 snapshots: ## review changed golden texts
 	cargo insta review
 
-soak: ## the property tests with 10,000 cases each
-	PROPTEST_CASES=10000 cargo nextest run --workspace --exclude e2e --locked
+soak: ## the property tests with 10,000 cases each, the node's flash with 10,000 power cuts
+	POWER_CUTS=10000 PROPTEST_CASES=10000 cargo nextest run --workspace --exclude e2e --locked
 
 bench: ## what the figures in the READMEs are made with
 	cargo bench -p gateway --locked

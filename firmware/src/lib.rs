@@ -18,8 +18,10 @@
 //! - [`load`]: how busy a plan keeps its bus;
 //! - [`poll`]: one meter is read once;
 //! - [`schedule`]: which meter next, and when;
-//! - [`outbox`]: what was read and is not yet acknowledged;
+//! - [`outbox`]: what was read and is not yet acknowledged; [`compact`]: how it lies there;
+//! - [`flash`]: an outbox that outlives a power cut;
 //! - [`host`]: what a host brings and is told;
+//! - [`replay`]: which pack goes next;
 //! - [`uplink`]: the outbox empties into a broker, the plan arrives;
 //! - [`node`]: all of it together.
 //!
@@ -36,17 +38,21 @@
 extern crate std;
 
 pub mod bus;
+pub mod compact;
+pub mod flash;
 pub mod host;
 pub mod load;
 pub mod node;
 pub mod outbox;
 pub mod planner;
 pub mod poll;
+pub mod replay;
 pub mod rtu;
 pub mod schedule;
 pub mod uplink;
 
 pub use bus::{Bus, Pace, PollError, Request};
+pub use flash::{FlashFault, FlashOutbox};
 pub use host::{Clock, Dialer, Event, Host};
 pub use node::{Identity, Node};
 pub use outbox::{Outbox, RamOutbox};

@@ -9,9 +9,10 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer};
 use wire::Name;
-use wire::message::{MAPS_MAX, Pack, Plan, PlanFault, PlannedMeter, Version};
+use wire::message::{INSTANT_MIN, MAPS_MAX, Pack, Plan, PlanFault, PlannedMeter, Version};
 
 use crate::bus::{Bus, PollError};
+use crate::compact;
 use crate::host::{Clock, Dialer, Event, Host};
 use crate::outbox::Outbox;
 use crate::planner;
@@ -230,10 +231,12 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         .await;
     }
 
-    async fn push(&self, pack: &Pack) {
-        let mut bytes = [0; Pack::BYTES_MAX];
+    pub(crate) async fn push(&self, pack: &Pack) {
+        let mut bytes = [0; compact::BYTES_MAX];
         // The room is enough for any pack, and a clock that shows the seventies is wrong.
-        if let Ok(len) = pack.encode(&mut bytes) {
+        if INSTANT_MIN <= pack.instant
+            && let Some(len) = compact::write(pack, &mut bytes)
+        {
             let payload = bytes.get(..len).unwrap_or_default();
             self.outbox.lock().await.push(payload).await;
             self.pushed.signal(());

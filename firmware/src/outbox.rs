@@ -1,6 +1,6 @@
 //! What was read and is not yet acknowledged.
 //!
-//! In order, oldest first. When it is full the oldest goes and is counted: after a long
+//! In order. When it is full the oldest goes and is counted: after a long
 //! outage the last hours are worth more than the first, and counters lose nothing but
 //! detail. Behind the trait may lie RAM or flash; flash keeps it through a power cut.
 
@@ -12,6 +12,24 @@ impl Ticket {
     /// Before every payload.
     pub const FIRST: Self = Self(0);
 
+    /// Returns the ticket of a number.
+    #[must_use]
+    pub const fn of(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Returns its number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Returns how many tickets lie between another one and this, 0 if the other is later.
+    #[must_use]
+    pub const fn since(self, other: Self) -> u64 {
+        self.0.saturating_sub(other.0)
+    }
+
     /// Returns the ticket after this one.
     #[must_use]
     pub const fn next(self) -> Self {
@@ -19,29 +37,48 @@ impl Ticket {
     }
 }
 
-/// A queue of payloads that forgets only what was acknowledged, or the oldest when full.
+/// A queue of payloads that forgets only what was settled, or the oldest when full.
 pub trait Outbox {
-    /// Adds a payload. What had to go for it is counted in [`Outbox::dropped`].
+    /// Adds a payload; behind flash it is there for good when this returns. What had to go
+    /// for it is counted in [`Outbox::dropped`].
     async fn push(&mut self, payload: &[u8]);
 
     /// Copies the oldest payload that has this ticket or a later one into `out`, and
     /// returns its ticket and length; `None` if there is none.
     async fn peek(&mut self, from: Ticket, out: &mut [u8]) -> Option<(Ticket, usize)>;
 
-    /// Removes the oldest payload if it has this ticket: it was acknowledged. Does nothing
-    /// if it already had to go.
-    async fn pop(&mut self, ticket: Ticket);
+    /// Removes all payloads before a ticket: they were acknowledged.
+    async fn settle(&mut self, before: Ticket);
+
+    /// Returns the ticket of the oldest payload, or of the next one if none waits.
+    fn first(&self) -> Ticket;
+
+    /// Returns the ticket that the next payload gets.
+    fn next(&self) -> Ticket;
 
     /// Returns how many payloads wait.
-    fn len(&self) -> usize;
+    fn len(&self) -> usize {
+        usize::try_from(self.next().since(self.first())).unwrap_or(usize::MAX)
+    }
 
     /// Returns whether none waits.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns how many payloads had to go unacknowledged since the start.
+    /// Returns how many payloads had to go unacknowledged, as far back as the outbox goes.
     fn dropped(&self) -> u32;
+
+    /// Keeps a plan for the next run, if the outbox outlives this one.
+    async fn keep_plan(&mut self, plan: &[u8]) {
+        let _unused = plan;
+    }
+
+    /// Copies the plan that an earlier run kept into `out` and returns its length.
+    async fn kept_plan(&mut self, out: &mut [u8]) -> Option<usize> {
+        let _unused = out;
+        None
+    }
 }
 
 /// Bytes before each payload that say how long it is.
@@ -136,14 +173,18 @@ impl<S: AsRef<[u8]> + AsMut<[u8]>> Outbox for RamOutbox<S> {
         None
     }
 
-    async fn pop(&mut self, ticket: Ticket) {
-        if 0 < self.count && self.oldest == ticket {
+    async fn settle(&mut self, before: Ticket) {
+        while 0 < self.count && self.oldest < before {
             self.remove_oldest();
         }
     }
 
-    fn len(&self) -> usize {
-        self.count
+    fn first(&self) -> Ticket {
+        self.oldest
+    }
+
+    fn next(&self) -> Ticket {
+        Ticket(self.oldest.0.saturating_add(u64::try_from(self.count).unwrap_or(u64::MAX)))
     }
 
     fn dropped(&self) -> u32 {
@@ -180,11 +221,11 @@ mod tests {
         assert_eq!(payload, b"second");
         assert_eq!(outbox.len(), 2);
 
-        block_on(outbox.pop(first));
+        block_on(outbox.settle(second));
         assert_eq!(peek(&mut outbox, Ticket::FIRST), Some((second, b"second".to_vec())));
-        block_on(outbox.pop(first));
+        block_on(outbox.settle(first));
         assert_eq!(outbox.len(), 1);
-        block_on(outbox.pop(second));
+        block_on(outbox.settle(second.next()));
         assert!(outbox.is_empty() && outbox.dropped() == 0);
     }
 
@@ -205,7 +246,7 @@ mod tests {
         block_on(outbox.push(b"aaaaaa"));
         let (gone, _) = peek(&mut outbox, Ticket::FIRST).unwrap();
         block_on(outbox.push(b"bbbbbb"));
-        block_on(outbox.pop(gone));
+        block_on(outbox.settle(gone.next()));
         assert_eq!(peek(&mut outbox, Ticket::FIRST).map(|(_, p)| p), Some(b"bbbbbb".to_vec()));
     }
 
@@ -256,7 +297,7 @@ mod tests {
                     }
                     Step::Pop => {
                         if let Some((ticket, _)) = model.pop_front() {
-                            block_on(outbox.pop(Ticket(ticket)));
+                            block_on(outbox.settle(Ticket(ticket).next()));
                         }
                     }
                 }

@@ -1,10 +1,11 @@
 //! The outbox empties into a broker, the plan arrives.
 //!
 //! MQTT 5. After each connect the node says that it is there (retained; its last will says
-//! the opposite), asks for its plan and for commands, and then publishes the oldest packs,
-//! a few at a time, at QoS 1. A pack leaves the outbox when its own publication is
-//! acknowledged, and the gateway acknowledges what its store has synced. A connection that
-//! ends leaves all others in the outbox, and they are published again.
+//! the opposite), asks for its plan and for commands, and then publishes packs, a few at a
+//! time, at QoS 1: the newest before the backlog ([`crate::replay`]). A pack leaves the outbox
+//! when its own publication is acknowledged and those of all before it, and the gateway
+//! acknowledges what its store has synced. A connection that ends leaves all others in the
+//! outbox, and they are published again.
 
 use core::fmt::Write as _;
 use core::sync::atomic::Ordering;
@@ -12,7 +13,7 @@ use core::sync::atomic::Ordering;
 use embassy_futures::select::{Either3, select3};
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
-use heapless::{Deque, String};
+use heapless::{String, Vec};
 use minimq::{
     Buffers, ConfigBuilder, Connection, Error, Io, Op, PeerError, PubError, Publication, QoS,
     ResourceError, Session, SubscriptionOptions, TopicFilter, Will,
@@ -20,9 +21,11 @@ use minimq::{
 use wire::message::{Applied, AppliedResult, Command, CommandResult, Pack, Plan, State};
 use wire::topic::{Channel, TOPIC_LEN_MAX, Topic, parse};
 
+use crate::compact;
 use crate::host::{Dialer, Event, Host, LinkError};
 use crate::node::{Node, VERSION};
 use crate::outbox::{Outbox, Ticket};
+use crate::replay::Replay;
 
 /// How many packs are under way at a time: enough to hide the way to a gateway that syncs
 /// before it acknowledges.
@@ -81,8 +84,8 @@ pub struct Login<'a> {
     pub password: &'a [u8],
 }
 
-/// Packs whose publication is under way, oldest first.
-type Window = Deque<(Ticket, Op), WINDOW>;
+/// Packs whose publication is under way.
+type Window = Vec<(Ticket, Op), WINDOW>;
 
 /// What the node has to say when there is room.
 #[derive(Default)]
@@ -92,8 +95,12 @@ struct Answers {
     result: Option<CommandResult>,
 }
 
-/// The last command that was done, so that a repeated delivery does it once.
-type LastCommand = Option<CommandResult>;
+/// What one connection leaves to the next.
+struct Past {
+    replay: Replay,
+    /// The last command that was done, so that a repeated delivery does it once.
+    last_command: Option<CommandResult>,
+}
 
 impl<M: RawMutex, O: Outbox> Node<M, O> {
     /// Keeps a connection to the broker and publishes what lies in the outbox, for ever.
@@ -109,16 +116,20 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         let len = State::Gone.encode(&mut gone).unwrap_or(0);
         let gone = gone.get(..len).unwrap_or_default();
         let UplinkBuffers { rx, tx } = buffers;
+        // A node that wakes up alone works by the plan it had. This is the one place where
+        // there is room for it before a broker has said anything.
+        if let Some(len) = self.outbox.lock().await.kept_plan(rx).await {
+            self.hear_plan(rx.get(..len).unwrap_or_default(), host).await;
+        }
         let Some(config) = self.config(Buffers::new(rx, tx), gone, login) else { return };
         let mut session = Session::new(config);
 
         let mut pause = PAUSE_MIN;
         let mut told = None;
-        let mut last_command = None;
+        let mut past = Past { replay: Replay::new(), last_command: None };
         loop {
             let begun = Instant::now();
-            let error = self.connection(dialer, host, &mut session, &mut told, &mut last_command);
-            let error = error.await;
+            let error = self.connection(dialer, host, &mut session, &mut told, &mut past).await;
             if told != Some(error) {
                 told = Some(error);
                 host.tell(Event::Disconnected(error));
@@ -182,7 +193,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         host: &H,
         session: &mut Session<'_>,
         told: &mut Option<LinkError>,
-        last_command: &mut LastCommand,
+        past: &mut Past,
     ) -> LinkError {
         let Ok(Some(stream)) = with_timeout(DIAL_MAX, dialer.dial()).await else {
             return LinkError::Unreachable;
@@ -194,7 +205,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         };
         *told = None;
         host.tell(Event::Connected);
-        match self.converse(&mut connection, host, last_command).await {
+        match self.converse(&mut connection, host, past).await {
             Ok(never) => match never {},
             Err(error) => link_error(&error),
         }
@@ -204,7 +215,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         &self,
         connection: &mut Connection<'_, '_, T>,
         host: &H,
-        last_command: &mut LastCommand,
+        past: &mut Past,
     ) -> Result<core::convert::Infallible, Error<T::Error>> {
         let options = SubscriptionOptions::default().maximum_qos(QoS::AtLeastOnce);
         let (config, command) = (self.topic(Channel::Config), self.topic(Channel::Command));
@@ -214,20 +225,25 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         self.say(connection, &mut answers).await?;
         connection.subscribe(&filters, &[]).await?;
 
+        {
+            let outbox = self.outbox.lock().await;
+            past.replay.connect(outbox.first(), outbox.next());
+        }
         let mut window = Window::new();
         let mut state_at = Instant::now().saturating_add(STATE_EACH);
         loop {
-            self.settle(connection, &mut window).await;
+            self.settle(connection, &mut window, &mut past.replay).await;
             if state_at <= Instant::now() {
                 state_at = Instant::now().saturating_add(STATE_EACH);
                 answers.state = true;
             }
             self.say(connection, &mut answers).await?;
-            self.send_packs(connection, &mut window).await?;
+            self.send_packs(connection, &mut window, &mut past.replay).await?;
             let woken = select3(connection.poll(), self.pushed.wait(), Timer::at(state_at)).await;
             if let Either3::First(progress) = woken
                 && let Some(message) = progress?
             {
+                let last_command = &mut past.last_command;
                 self.hear(message.topic(), message.payload(), host, &mut answers, last_command)
                     .await;
             }
@@ -235,15 +251,25 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
     }
 
     /// Takes out of the outbox what was acknowledged.
-    async fn settle<T: Io>(&self, connection: &Connection<'_, '_, T>, window: &mut Window) {
-        while let Some(&(ticket, op)) = window.front() {
-            if connection.is_pending(&op) {
-                return;
+    async fn settle<T: Io>(
+        &self,
+        connection: &Connection<'_, '_, T>,
+        window: &mut Window,
+        replay: &mut Replay,
+    ) {
+        let mut any = false;
+        window.retain(|(ticket, op)| {
+            let complete = connection.is_complete(op);
+            if complete {
+                replay.acknowledged(*ticket);
+                any = true;
             }
-            if connection.is_complete(&op) {
-                self.outbox.lock().await.pop(ticket).await;
-            }
-            window.pop_front();
+            !complete && connection.is_pending(op)
+        });
+        if any {
+            let mut outbox = self.outbox.lock().await;
+            let floor = replay.floor(outbox.first());
+            outbox.settle(floor).await;
         }
     }
 
@@ -252,17 +278,32 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         &self,
         connection: &mut Connection<'_, '_, T>,
         window: &mut Window,
+        replay: &mut Replay,
     ) -> Result<(), Error<T::Error>> {
         let topic = self.topic(Channel::Readings);
         let mut payload = [0; Pack::BYTES_MAX];
-        while !window.is_full() && connection.can_publish(QoS::AtLeastOnce) {
-            let from = window.back().map_or(Ticket::FIRST, |(ticket, _)| ticket.next());
-            let peeked = self.outbox.lock().await.peek(from, &mut payload).await;
-            let Some((ticket, len)) = peeked else { return Ok(()) };
-            let bytes = payload.get(..len).unwrap_or_default();
-            let publication = Publication::bytes(topic.as_str(), bytes).qos(QoS::AtLeastOnce);
-            let Some(op) = publish(connection, publication).await? else { return Ok(()) };
-            window.push_back((ticket, op)).ok();
+        'next: while !window.is_full() && connection.can_publish(QoS::AtLeastOnce) {
+            for lane in replay.lanes() {
+                let (from, end) = replay.wanted(lane);
+                let peeked = self.outbox.lock().await.peek(from, &mut payload).await;
+                let Some((ticket, len)) = peeked.filter(|&(ticket, _)| ticket < end) else {
+                    continue;
+                };
+                let Some(len) = unpack(&mut payload, len) else {
+                    // Not ours to send: nobody could read it.
+                    replay.sent(lane, ticket);
+                    replay.acknowledged(ticket);
+                    continue 'next;
+                };
+                let bytes = payload.get(..len).unwrap_or_default();
+                let publication = Publication::bytes(topic.as_str(), bytes);
+                let publication = publication.qos(QoS::AtLeastOnce);
+                let Some(op) = publish(connection, publication).await? else { return Ok(()) };
+                window.push((ticket, op)).ok();
+                replay.sent(lane, ticket);
+                continue 'next;
+            }
+            return Ok(());
         }
         Ok(())
     }
@@ -320,26 +361,33 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         }
     }
 
+    async fn hear_plan<H: Host>(&self, plan: &[u8], host: &H) -> Applied {
+        match self.take_plan(plan).await {
+            Ok(revision) => {
+                host.tell(Event::PlanApplied(revision));
+                Applied { revision, result: AppliedResult::Ok }
+            }
+            Err((revision, fault)) => {
+                host.tell(Event::PlanRejected(fault));
+                Applied { revision, result: AppliedResult::Rejected(fault) }
+            }
+        }
+    }
+
     async fn hear<H: Host>(
         &self,
         topic: &str,
         payload: &[u8],
         host: &H,
         answers: &mut Answers,
-        last_command: &mut LastCommand,
+        last_command: &mut Option<CommandResult>,
     ) {
         match parse(topic).map(|(_, _, channel)| channel) {
             Some(Channel::Config) => {
-                let (revision, result) = match self.take_plan(payload).await {
-                    Ok(revision) => {
-                        host.tell(Event::PlanApplied(revision));
-                        (revision, AppliedResult::Ok)
-                    }
-                    Err((revision, fault)) => {
-                        host.tell(Event::PlanRejected(fault));
-                        (revision, AppliedResult::Rejected(fault))
-                    }
-                };
+                let Applied { revision, result } = self.hear_plan(payload, host).await;
+                if result == AppliedResult::Ok {
+                    self.outbox.lock().await.keep_plan(payload).await;
+                }
                 answers.applied = Some(Applied { revision, result });
                 answers.state = true;
             }
@@ -365,6 +413,13 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             | None => {}
         }
     }
+}
+
+/// Makes a message of what lay in the outbox, in its place; returns its length.
+#[inline(never)]
+fn unpack(payload: &mut [u8], len: usize) -> Option<usize> {
+    let pack = compact::read(payload.get(..len)?)?;
+    pack.encode(payload).ok()
 }
 
 /// Publishes, or returns `None` if there is no room yet.

@@ -131,10 +131,10 @@ fn run(node: &TestNode, time: &Time, log: &Log) -> Vec<Pack> {
 
     let mut packs = Vec::new();
     let mut from = Ticket::FIRST;
-    let mut bytes = [0; Pack::BYTES_MAX];
+    let mut bytes = [0; compact::BYTES_MAX];
     let mut outbox = block_on(node.outbox.lock());
     while let Some((ticket, len)) = block_on(outbox.peek(from, &mut bytes)) {
-        packs.push(Pack::decode(&bytes[..len]).unwrap());
+        packs.push(compact::read(&bytes[..len]).unwrap());
         from = ticket.next();
     }
     packs

@@ -27,23 +27,25 @@ fn node() -> TestNode {
     Node::new(identity, RamOutbox::new(std::vec![0; 10_000]))
 }
 
-fn pack(seq: u32) -> Vec<u8> {
-    let pack = Pack {
+fn read(seq: u32) -> Pack {
+    Pack {
         meter: name("meter"),
         instant: 1_800_000_000,
         boot: 5,
         seq,
         clock: Clock::Synced,
         readings: List::new(),
-    };
+    }
+}
+
+fn pack(seq: u32) -> Vec<u8> {
     let mut bytes = [0; Pack::BYTES_MAX];
-    let len = pack.encode(&mut bytes).unwrap();
+    let len = read(seq).encode(&mut bytes).unwrap();
     bytes[..len].to_vec()
 }
 
 async fn push(node: &TestNode, seq: u32) {
-    node.outbox.lock().await.push(&pack(seq)).await;
-    node.pushed.signal(());
+    node.push(&read(seq)).await;
 }
 
 struct Tcp(core::net::SocketAddr);
@@ -292,16 +294,19 @@ async fn a_pack_that_the_broker_refuses_stays_in_the_outbox() {
 }
 
 #[tokio::test]
-async fn a_long_queue_is_sent_in_order_with_a_few_packs_under_way() {
+async fn after_an_outage_three_of_four_packs_are_the_newest_and_one_the_oldest() {
     let (node, log) = (node(), Log::default());
-    for seq in 0..50 {
+    for seq in 0..100 {
         push(&node, seq).await;
     }
     beside(&node, &log, None, async |listener| {
         let (mut peer, _) = Peer::welcome(&listener).await;
-        for seq in 0..50 {
+        let (mut live, mut backlog) = (68..100, 0..68);
+        for at in 0..100 {
+            let seq = if at % 4 == 3 { backlog.next() } else { live.next() };
+            let seq = seq.or_else(|| backlog.next()).unwrap();
             let published = peer.published_on("readings").await;
-            assert_eq!(published.payload, pack(seq));
+            assert_eq!(published.payload, pack(seq), "publication {at}");
             peer.acknowledge(&published).await;
         }
         holds(&node, 0).await;

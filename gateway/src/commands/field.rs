@@ -78,6 +78,10 @@ pub(super) struct NodeArguments {
     /// Where its readings go: the gateway's own MQTT listener or a broker.
     #[arg(long)]
     broker: SocketAddr,
+    /// File in which readings wait until the gateway has them, through any power cut; at most
+    /// 64 MiB. Without it: `<id>.outbox` in the working directory.
+    #[arg(long)]
+    outbox: Option<std::path::PathBuf>,
     /// User name at the broker.
     #[arg(long, requires = "password_file")]
     user: Option<String>,
@@ -133,12 +137,14 @@ pub(super) fn node(arguments: NodeArguments, clock: Clock) -> Result<()> {
         }
         _ => None,
     };
+    let outbox = arguments.outbox.unwrap_or_else(|| format!("{}.outbox", arguments.id).into());
     let config = NodeConfig {
         site: arguments.site,
         node: arguments.id,
         broker: arguments.broker,
         login,
         bus: arguments.bus.0,
+        outbox: Some(outbox),
     };
     super::house::log_to_terminal();
     runtime()?.block_on(async {

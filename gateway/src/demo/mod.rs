@@ -121,6 +121,7 @@ pub async fn show(
             broker,
             login: None,
             bus,
+            outbox: None,
         };
         tokio::spawn(node::run(config, clock.clone(), stopped.clone()));
     }

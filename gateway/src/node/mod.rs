@@ -1,36 +1,40 @@
 //! The node as a Linux process, or as a task of the gateway.
 //!
 //! The code is `firmware`'s; here are only the parts that a microcontroller would bring
-//! itself: sockets and serial ports ([`port`]), Modbus TCP ([`tcp`]), the clock, the log
-//! and the way to the broker ([`host`]).
+//! itself: sockets and serial ports ([`port`]), Modbus TCP ([`tcp`]), a file for a flash
+//! ([`file`]), the clock, the log and the way to the broker ([`host`]).
 //!
 //! It starts with everything else away, waits for its plan, and goes on for ever: neither
-//! a broker nor a bus that is gone ends it. What it has read waits in RAM; when it is asked
-//! to stop it reads no more and publishes what waits, as long as that takes at most
-//! [`FAREWELL`].
+//! a broker nor a bus that is gone ends it. What it has read waits in a file, through any
+//! power cut, or in RAM if it is given none; when it is asked to stop it reads no more and
+//! publishes what waits, as long as that takes at most [`FAREWELL`].
 
+mod file;
 mod host;
 mod port;
 mod tcp;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+use firmware::outbox::Outbox;
 use firmware::rtu::{NoDriverEnable, RtuBus};
-use firmware::{Bus, Identity, PollError, RamOutbox, Request, UplinkBuffers};
+use firmware::{Bus, FlashOutbox, Identity, PollError, RamOutbox, Request, UplinkBuffers};
 use tokio::sync::watch;
 use wire::Name;
 use wire::modbus::LineSettings;
 
 use crate::clock::Clock;
 use crate::config::Login;
+use file::FileFlash;
 use host::{Broker, Machine, SiteTime};
 use port::LinePort;
 use tcp::ModbusTcp;
 
-/// What waits unacknowledged at most: some 20,000 packs of twelve readings, a day and a
-/// half of ten meters that are read each minute.
+/// What waits in RAM at most: some 40,000 packs of twelve readings, three days of ten meters
+/// that are read each minute.
 const OUTBOX_BYTES: usize = 4 << 20;
 
 /// How long a node that is asked to stop goes on publishing what waits.
@@ -49,6 +53,8 @@ pub struct NodeConfig {
     pub login: Option<Login>,
     /// Its meters.
     pub bus: BusConfig,
+    /// The file in which readings wait; without one they wait in RAM.
+    pub outbox: Option<PathBuf>,
 }
 
 /// What the meters hang on.
@@ -73,6 +79,14 @@ pub enum NodeError {
     /// The machine has no randomness to tell this run from others.
     #[error("cannot draw a number for this run")]
     Random(#[from] getrandom::Error),
+    /// The readings have nowhere to wait.
+    #[error("cannot keep readings in `{}`", path.display())]
+    Outbox {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The names or the login do not fit into MQTT.
     #[error("node `{0}` cannot be announced: user or password is too long")]
     Login(Name),
@@ -87,10 +101,31 @@ pub enum NodeError {
 pub async fn run(
     config: NodeConfig,
     clock: Clock,
+    shutdown: watch::Receiver<bool>,
+) -> Result<(), NodeError> {
+    let boot = getrandom::u32()?;
+    let Some(path) = config.outbox.clone() else {
+        let outbox = RamOutbox::new(vec![0; OUTBOX_BYTES]);
+        return run_with(config, outbox, boot, clock, shutdown).await;
+    };
+    let flash = FileFlash::open(&path);
+    let flash = flash.map_err(|source| NodeError::Outbox { path: path.clone(), source })?;
+    let outbox = FlashOutbox::open(flash, boot).await.map_err(|_| NodeError::Outbox {
+        source: std::io::Error::other("it cannot be read or written"),
+        path,
+    })?;
+    let boot = outbox.boot();
+    run_with(config, outbox, boot, clock, shutdown).await
+}
+
+async fn run_with<O: Outbox>(
+    config: NodeConfig,
+    outbox: O,
+    boot: u32,
+    clock: Clock,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), NodeError> {
-    let identity = Identity { site: config.site, node: config.node, boot: getrandom::u32()? };
-    let outbox = RamOutbox::new(vec![0; OUTBOX_BYTES]);
+    let identity = Identity { site: config.site, node: config.node, boot };
     let node = firmware::Node::<CriticalSectionRawMutex, _>::new(identity, outbox);
     let (time, machine) = (SiteTime(clock), Machine::new(config.node));
     let (mut bus, mut broker) = (AnyBus::new(config.bus), Broker(config.broker));

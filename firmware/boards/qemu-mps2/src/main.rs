@@ -21,21 +21,23 @@ mod time;
 mod uart;
 
 use embassy_executor::Spawner;
+use embassy_futures::block_on;
 use embassy_futures::join::{join, join3};
 use embassy_net::{Runner, StackResources};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_time::{Duration, Timer};
 use firmware::rtu::{NoDriverEnable, RtuBus};
-use firmware::{Identity, RamOutbox, UplinkBuffers};
+use firmware::{FlashOutbox, Identity, UplinkBuffers};
 use kit::{Arguments, Broker, Client, ClientState, SiteClock};
 use static_cell::{ConstStaticCell, StaticCell};
 
+use flash::Flash;
 use interrupt::Interrupt;
 use lan9118::Lan9118;
 use log::Board;
 use uart::Line;
 
-type Node = firmware::Node<CriticalSectionRawMutex, RamOutbox<[u8; 2048]>>;
+type Node = firmware::Node<CriticalSectionRawMutex, FlashOutbox<Flash>>;
 
 static NODE: StaticCell<Node> = StaticCell::new();
 static CLOCK: StaticCell<SiteClock> = StaticCell::new();
@@ -64,11 +66,20 @@ fn main() -> ! {
 #[inline(never)]
 fn start(arguments: Arguments) {
     let clock: &'static SiteClock = CLOCK.init(SiteClock::new(arguments.speed));
+    // The file answers at once, so opening the outbox never waits.
+    let opened = Flash::open().map(|flash| FlashOutbox::open(flash, semihost::unix_seconds()));
+    let outbox = match opened.map(block_on) {
+        Ok(Ok(outbox)) => outbox,
+        Ok(Err(_)) | Err(_) => {
+            log::line(&["no flash: cannot use flash.bin"], None);
+            return;
+        }
+    };
+    let identity = Identity { site: arguments.site, node: arguments.node, boot: outbox.boot() };
+    log::line(&["run"], Some(outbox.boot()));
+    let node: &'static Node = NODE.init(Node::new(identity, outbox));
     let network = interrupt::NETWORK.start(Interrupt::NETWORK);
     let bus = interrupt::BUS.start(Interrupt::BUS);
-    let boot = semihost::unix_seconds();
-    let identity = Identity { site: arguments.site, node: arguments.node, boot };
-    let node: &'static Node = NODE.init(Node::new(identity, RamOutbox::new([0; 2048])));
     if let Ok(token) = read_meters(node, clock) {
         bus.spawn(token);
     }

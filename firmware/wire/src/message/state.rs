@@ -28,7 +28,8 @@ pub enum State {
         plan_revision: u32,
         /// Packs that wait to be sent.
         queued: u32,
-        /// Packs of this run that were given up because the outbox was full.
+        /// Packs that were given up because the outbox was full: in this run, or since the
+        /// outbox began if it outlives a run.
         dropped: u32,
         /// How long this run lasts, in seconds.
         uptime_s: u32,
