@@ -4,6 +4,7 @@ mod broker_restarts;
 mod lights_left_on;
 mod meter_goes_silent;
 mod month_in_a_sheet;
+mod other_peoples_meters;
 mod own_listener;
 mod power_cut;
 mod screenshots;

@@ -7,11 +7,13 @@
 //! - [`world`]: the folder, the clock that all processes share, processes and their logs;
 //! - [`gateway`]: the service and its HTTP API;
 //! - [`field`]: simulated meters and the nodes that read them;
+//! - [`device`]: somebody else's device, which speaks as it likes;
 //! - [`publisher`]: a node of the story's own, which knows what was acknowledged;
 //! - [`broker`], [`mailbox`], [`browser`]: mosquitto, aiosmtpd, Chromium.
 
 pub mod broker;
 pub mod browser;
+pub mod device;
 pub mod field;
 pub mod gateway;
 pub mod mailbox;

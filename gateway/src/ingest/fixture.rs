@@ -30,6 +30,68 @@ pub(crate) fn roster() -> Roster {
     Roster::new(pairs.map(|(meter, node)| (name(meter), name(node))))
 }
 
+/// What maps the messages of a plug, of a bare counter and of a Sparkplug edge node.
+pub(crate) fn mappings() -> Mappings {
+    let text = r#"
+[site]
+id = "campus"
+name = "校园"
+zone = "Asia/Shanghai"
+[[building]]
+id = "main"
+name = "主楼"
+[[hours]]
+id = "day"
+name = "白天"
+[[area]]
+id = "hall"
+name = "大厅"
+building = "main"
+hours = "day"
+[[mapping]]
+id = "plugs"
+preset = "tasmota"
+[[mapping]]
+id = "states"
+preset = "home-assistant"
+[[mapping]]
+id = "plant"
+kind = "sparkplug"
+group = "Hospital"
+value = [{ quantity = "Frequency", metric = "Supply/Frequency" }]
+[[meter]]
+id = "plug-1"
+name = "插座"
+area = "hall"
+mapping = "plugs"
+device = "DVES_8F3A21"
+[[meter]]
+id = "state-1"
+name = "状态"
+area = "hall"
+mapping = "states"
+device = "total"
+[[meter]]
+id = "edge-1"
+name = "边缘"
+area = "hall"
+mapping = "plant"
+"#;
+    let book = crate::site_book::parse(text).expect("a test's site book is right");
+    Mappings { mappings: book.mappings, zone: book.site.zone }
+}
+
+/// The door of [`door`], open for other people's devices too.
+pub(crate) fn door_for_devices(places: usize) -> (Door, mpsc::Receiver<Incoming>) {
+    let (door, queue) = door(places);
+    (Door { mapped: MappedGate::fixed(mappings()), ..door }, queue)
+}
+
+/// What a plug says, read a minute ago.
+pub(crate) fn plug_message() -> Vec<u8> {
+    br#"{"Time":"2026-05-04T07:59:00","ENERGY":{"Total":514.153,"Power":56}}"#.to_vec()
+}
+
 /// A door of site `campus`, and the queue behind it.
 pub(crate) fn door(places: usize) -> (Door, mpsc::Receiver<Incoming>) {
     let (incoming, queue) = mpsc::channel(places);

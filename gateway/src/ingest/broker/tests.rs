@@ -5,6 +5,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "of rumqttc's packets a test wants one")]
 
+mod devices;
 mod protected;
 mod suspect;
 

@@ -2,12 +2,14 @@
 //!
 //! Here are the world of the tests and their client; the tests are in [`acknowledgement`]
 //! (what is acknowledged, and when), [`delivery`] (what a node gets, and who hears of its
-//! end), [`limits`] (what is refused, and how it ends) and [`protected`] (TLS).
+//! end), [`limits`] (what is refused, and how it ends), [`devices`] (other
+//! people's) and [`protected`] (TLS).
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "of rumqttc's packets a test wants one")]
 
 mod acknowledgement;
 mod delivery;
+mod devices;
 mod limits;
 mod protected;
 
