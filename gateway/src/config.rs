@@ -71,6 +71,8 @@ pub struct MqttConfig {
     pub listen: Option<ListenConfig>,
     /// A broker that the gateway subscribes to.
     pub broker: Option<BrokerConfig>,
+    /// Under which name the gateway tells Sparkplug edge nodes that it is there.
+    pub sparkplug_host: Option<String>,
 }
 
 /// The gateway's own MQTT listener.
@@ -259,10 +261,15 @@ impl Config {
                     Some(ListenConfig { address: address?, login, tls })
                 });
                 let broker = mqtt.section("broker", |broker| read_broker(broker, folder));
+                let sparkplug_host = mqtt.text("sparkplug_host").map(str::to_owned);
+                let unfit = |host: &String| host.is_empty() || host.contains(['/', '+', '#']);
+                if sparkplug_host.as_ref().is_some_and(unfit) {
+                    mqtt.mistake("sparkplug_host", "must be a word without `/`, `+` and `#`");
+                }
                 if !mqtt.has("listen") && !mqtt.has("broker") {
                     mqtt.mistake("listen", "or `mqtt.broker` is needed, or no reading comes in");
                 }
-                Some(MqttConfig { listen, broker })
+                Some(MqttConfig { listen, broker, sparkplug_host })
             });
             if !root.has("mqtt") {
                 root.mistake("mqtt", "is missing; give `[mqtt.listen]` or `[mqtt.broker]`");

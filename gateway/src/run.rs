@@ -173,7 +173,7 @@ impl House {
             config: config.mqtt.clone(),
             entrances,
             roster,
-            mapped: MappedGate::new(mappings),
+            mapped: MappedGate::new(mappings, config.mqtt.sparkplug_host.clone()),
             board,
             states,
             health: health.clone(),

@@ -469,4 +469,122 @@ unit_id = 300
             ]
         );
     }
+
+    const SITE: &str = r#"
+[site]
+id = "school"
+name = "学校"
+zone = "Asia/Shanghai"
+[[building]]
+id = "main"
+name = "主楼"
+[[hours]]
+id = "day"
+name = "白天"
+[[area]]
+id = "hall"
+name = "大厅"
+building = "main"
+hours = "day"
+"#;
+
+    #[test]
+    fn three_lines_and_a_meter_are_enough_for_a_known_device() {
+        let text = "[[mapping]]\nid = \"plugs\"\npreset = \"tasmota\"\n\
+                    [[meter]]\nid = \"kettle\"\nname = \"开水器\"\narea = \"hall\"\n\
+                    mapping = \"plugs\"\ndevice = \"DVES_1\"\n";
+
+        let book = parse(&format!("{SITE}{text}")).unwrap();
+
+        let meter = &book.site.meters[0];
+        assert_eq!((meter.model.as_str(), meter.node.as_str()), ("tasmota", "plugs"));
+        assert_eq!((meter.unit_id, meter.interval_s), (0, 300));
+        assert_eq!(book.polled().count(), 0, "no node of ours polls it");
+        assert_eq!(book.mappings[0].meters[0].device, "DVES_1");
+    }
+
+    #[test]
+    fn the_examples_of_the_readme_are_right() {
+        let head = include_str!("demo/site.toml");
+        let readme = include_str!("../README.md");
+        let blocks = readme.split("```toml\n").skip(1).filter_map(|it| it.split("```").next());
+        let mut mapped = 0;
+
+        for block in blocks {
+            let book = parse(&format!("{head}\n{block}"));
+            mapped += book.unwrap_or_else(|mistakes| panic!("{mistakes:#?}")).mappings.len();
+        }
+
+        let by_hand = 3;
+        assert_eq!(mapped, presets::PRESETS.len() + by_hand);
+    }
+
+    #[test]
+    fn every_mistake_in_a_mapping_is_told_with_its_line() {
+        let text = r#"[[node]]
+id = "taken"
+name = "n"
+[[mapping]]
+id = "taken"
+preset = "tasmoto"
+topic = "gengfu/v1/#"
+[[mapping]]
+id = "own"
+topic = "up/+"
+sequence = "n"
+[[mapping.value]]
+quantity = "ActivePower"
+at = "a..b"
+unit = "kWh"
+factor = 0.0000001
+[[mapping.value]]
+quantity = "Volume"
+meter = "nobody"
+[[mapping]]
+id = "plant"
+kind = "sparkplug"
+edge = "a/b"
+[[mapping.value]]
+quantity = "ActivePower"
+[[mapping]]
+id = "one"
+topic = "counter"
+value = [{ quantity = "ActiveEnergyImport", unit = "kWh", meter = "lost" }]
+[[meter]]
+id = "m1"
+name = "m1"
+area = "hall"
+mapping = "nowhere"
+[[meter]]
+id = "m2"
+name = "m2"
+area = "hall"
+mapping = "one"
+counter = "Volume"
+"#;
+
+        let mistakes = parse(&format!("{SITE}{text}")).unwrap_err();
+
+        let told: Vec<(usize, &str)> =
+            mistakes.iter().map(|it| (it.line - 16, it.key.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (6, "mapping[1].preset"),
+                (7, "mapping[1].topic"),
+                (8, "mapping[2].boot"),
+                // Names a meter that is none.
+                (12, "mapping[2].value"),
+                (14, "mapping[2].value[1].at"),
+                (15, "mapping[2].value[1].unit"),
+                (16, "mapping[2].value[1].factor"),
+                (17, "mapping[2].value[2].unit"),
+                (23, "mapping[3].edge"),
+                (24, "mapping[3].value[1].metric"),
+                (29, "mapping[4].value"),
+                (34, "meter[1].mapping"),
+                (40, "meter[2].counter"),
+            ]
+        );
+    }
 }

@@ -171,6 +171,7 @@ fn config(options: &Options, data_dir: PathBuf, mail_port: u16) -> Config {
         mqtt: MqttConfig {
             listen: Some(ListenConfig { address: loopback, login: None, tls: None }),
             broker: None,
+            sparkplug_host: None,
         },
         mail: Some(MailConfig {
             host: "127.0.0.1".to_owned(),

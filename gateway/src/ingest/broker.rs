@@ -34,7 +34,10 @@ mod trial;
 use std::time::Duration;
 
 use rumqttc::Transport;
-use rumqttc::v5::mqttbytes::v5::{ConnectProperties, ConnectReturnCode, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    ConnectProperties, ConnectReturnCode, LastWill, SubscribeReasonCode,
+};
 use rumqttc::v5::{ConnectionError, MqttOptions};
 use tokio::sync::watch;
 
@@ -42,6 +45,7 @@ use self::bridge::{Bridge, BridgeError};
 use self::link::Link;
 use self::trial::Trials;
 use super::door::Door;
+use super::mapped::Request;
 use crate::config::BrokerConfig;
 use crate::events;
 use crate::health::{Code, Level};
@@ -141,8 +145,11 @@ async fn keep_connected(
         };
         let (lost, was_connected) = match bridge {
             Ok(bridge) => {
-                let options = mqtt_options(&config, bridge.as_ref());
-                let mut link = Link::new(&config, &door, options, &mut trials, &mut silent);
+                let since = door.clock.now();
+                let gone = door.mapped.state(false, since);
+                let options = mqtt_options(&config, bridge.as_ref(), gone);
+                let mut link =
+                    Link::new(&config, &door, (options, since), &mut trials, &mut silent);
                 let ended = link.run(&mut stopped).await;
                 let was_connected = link.was_connected();
                 drop(link);
@@ -243,7 +250,11 @@ fn tell(door: &Door, config: &BrokerConfig, lost: &Lost) {
     door.health.raise(code, "", Level::Error, params);
 }
 
-fn mqtt_options(config: &BrokerConfig, bridge: Option<&Bridge>) -> MqttOptions {
+fn mqtt_options(
+    config: &BrokerConfig,
+    bridge: Option<&Bridge>,
+    gone: Option<Request>,
+) -> MqttOptions {
     let mut mqtt = match bridge {
         None => MqttOptions::new(&config.client_id, &config.host, config.port),
         Some(bridge) => {
@@ -261,6 +272,9 @@ fn mqtt_options(config: &BrokerConfig, bridge: Option<&Bridge>) -> MqttOptions {
         .set_manual_acks(true)
         .set_keep_alive(Duration::from_secs(30))
         .set_outgoing_inflight_upper_limit(PUBLISHES_MAX);
+    if let Some(Request { topic, payload }) = gone {
+        mqtt.set_last_will(LastWill::new(topic, payload, QoS::AtLeastOnce, true, None));
+    }
     if let Some(login) = &config.login {
         mqtt.set_credentials(&login.user, login.password.reveal());
     }

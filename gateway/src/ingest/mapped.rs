@@ -168,7 +168,7 @@ pub struct Outcome {
     pub alive: Option<(String, bool)>,
 }
 
-/// Something to be published to a device, with QoS 0.
+/// Something to be published to a device, with QoS 0 if nothing else is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Where.
@@ -186,6 +186,7 @@ struct Inner {
     mappings: watch::Receiver<Arc<Mappings>>,
     known: Mutex<Known>,
     requests: broadcast::Sender<Request>,
+    host: Option<String>,
 }
 
 /// What was seen of the devices. All of it may be lost: it only saves rows and requests.
@@ -200,17 +201,18 @@ struct Known {
 }
 
 impl MappedGate {
-    /// Returns a gate that follows these mappings.
+    /// Returns a gate that follows these mappings, and the name under which Sparkplug edge
+    /// nodes look for it, if they do.
     #[must_use]
-    pub fn new(mappings: watch::Receiver<Arc<Mappings>>) -> Self {
+    pub fn new(mappings: watch::Receiver<Arc<Mappings>>, host: Option<String>) -> Self {
         let requests = broadcast::Sender::new(REQUESTS_MAX);
-        Self(Arc::new(Inner { mappings, known: Mutex::default(), requests }))
+        Self(Arc::new(Inner { mappings, known: Mutex::default(), requests, host }))
     }
 
     /// Returns a gate for mappings that do not change, as for a trial.
     #[must_use]
     pub fn fixed(mappings: Mappings) -> Self {
-        Self::new(watch::Sender::new(Arc::new(mappings)).subscribe())
+        Self::new(watch::Sender::new(Arc::new(mappings)).subscribe(), None)
     }
 
     /// Returns the mappings, and wakes when they change.
@@ -223,6 +225,14 @@ impl MappedGate {
     #[must_use]
     pub fn requests(&self) -> broadcast::Receiver<Request> {
         self.0.requests.subscribe()
+    }
+
+    /// Returns what tells Sparkplug edge nodes whether their host is there, since when;
+    /// `None` if they do not ask. It is published retained, with QoS 1.
+    #[must_use]
+    pub fn state(&self, is_online: bool, since: i64) -> Option<Request> {
+        let (topic, payload) = sparkplug::state(self.0.host.as_ref()?, is_online, since);
+        Some(Request { topic, payload })
     }
 
     /// Returns whether a mapping names this topic.

@@ -305,6 +305,9 @@ fn read_json(
             Some(routes.into_iter().map(|route| Route::Json(fill(route))).collect())
         }
         None => {
+            if section.has("preset") {
+                return None; // told already: it is none of those there are
+            }
             if !section.has("topic") {
                 section.mistake("topic", "is missing; or name a `preset`");
             }

@@ -81,7 +81,7 @@ impl<'a> Link<'a> {
     pub(super) fn new(
         config: &'a BrokerConfig,
         door: &'a Door,
-        options: MqttOptions,
+        (options, since): (MqttOptions, i64),
         trials: &'a mut Trials,
         silence: &'a mut Silence,
     ) -> Self {
@@ -102,7 +102,7 @@ impl<'a> Link<'a> {
             plans: door.board.plans(),
             commands: door.board.commands(),
             published: Plans::default(),
-            mapped: Mapped::new(config, door),
+            mapped: Mapped::new(config, door, since),
             stopping: false,
         }
     }
@@ -144,11 +144,11 @@ impl<'a> Link<'a> {
                     }
                     Cause::Deadline => return Ok(()),
                 }
-                if self.stopping
-                    && self.unacknowledged.is_empty()
-                    && (!self.was_connected || self.client.try_disconnect().is_err())
-                {
-                    return Ok(());
+                if self.stopping && self.unacknowledged.is_empty() {
+                    self.mapped.go(&self.client);
+                    if !self.was_connected || self.client.try_disconnect().is_err() {
+                        return Ok(());
+                    }
                 }
                 self.publish();
             };
@@ -262,6 +262,7 @@ impl<'a> Link<'a> {
         let subscribed = self.client.try_subscribe_many(filters);
         debug_assert!(subscribed.is_ok(), "the queue of a new connection is empty");
         self.mapped.subscribe(&self.client);
+        self.mapped.come(&self.client);
         self.published = Plans::default();
         self.owe_changed_plans();
         self.trials.begin_if_due(self.config, self.door, connack.session_present);

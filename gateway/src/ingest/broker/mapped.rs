@@ -28,6 +28,8 @@ pub(super) struct Mapped {
     /// Asked for and not answered yet, in the order in which they are answered.
     asked: VecDeque<Vec<String>>,
     own_answered: bool,
+    /// What tells Sparkplug edge nodes that we are there, and that we go.
+    states: Option<(Request, Request)>,
 }
 
 /// What happened that the connection has to do something about.
@@ -37,7 +39,9 @@ pub(super) enum Change {
 }
 
 impl Mapped {
-    pub(super) fn new(config: &BrokerConfig, door: &Door) -> Self {
+    /// `since`: as in the last will of the connection.
+    pub(super) fn new(config: &BrokerConfig, door: &Door, since: i64) -> Self {
+        let state = |is_online| door.mapped.state(is_online, since);
         Self {
             group: config.shared_group.clone(),
             mappings: door.mapped.mappings(),
@@ -45,6 +49,7 @@ impl Mapped {
             held: BTreeSet::new(),
             asked: VecDeque::new(),
             own_answered: false,
+            states: state(true).zip(state(false)),
         }
     }
 
@@ -73,6 +78,20 @@ impl Mapped {
                 // A client that is too busy: it is asked again in a minute.
                 client.try_publish(topic, QoS::AtMostOnce, false, payload).ok();
             }
+        }
+    }
+
+    /// Tells edge nodes that we are there; what they kept comes after it.
+    pub(super) fn come(&self, client: &AsyncClient) {
+        if let Some((online, _)) = &self.states {
+            tell_state(client, online);
+        }
+    }
+
+    /// Tells edge nodes, once, that we go: after a good-bye no last will does.
+    pub(super) fn go(&mut self, client: &AsyncClient) {
+        if let Some((_, offline)) = self.states.take() {
+            tell_state(client, &offline);
         }
     }
 
@@ -135,4 +154,10 @@ impl Mapped {
         }
         filter
     }
+}
+
+fn tell_state(client: &AsyncClient, state: &Request) {
+    let Request { topic, payload } = state;
+    // A client without a place for it is about to lose its connection, and the will is said.
+    client.try_publish(topic, QoS::AtLeastOnce, true, payload.clone()).ok();
 }

@@ -128,7 +128,7 @@ pub(super) async fn tried(config: &BrokerConfig, door: &Door) -> Result<u32, Unt
 }
 
 fn options(config: &BrokerConfig, bridge: Option<&Bridge>) -> MqttOptions {
-    let mut options = mqtt_options(config, bridge);
+    let mut options = mqtt_options(config, bridge, None);
     let mut properties = ConnectProperties::new();
     properties.receive_maximum = Some(RECEIVE_MAX);
     // With a window of 20 each round trip counts, and 40 ms of waiting for company more.

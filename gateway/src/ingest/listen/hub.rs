@@ -27,6 +27,8 @@ pub(super) struct Hub {
     pub(super) door: Door,
     pub(super) limits: Limits,
     admission: Admission,
+    /// When it began, Unix seconds.
+    since: i64,
     clients: RefCell<HashMap<Rc<str>, Rc<Client>>>,
     /// What nodes published retained, by topic. Only topics of known nodes get here.
     retained: RefCell<BTreeMap<String, Bytes>>,
@@ -82,6 +84,7 @@ impl Hub {
     pub(super) fn new(door: Door, admission: Admission, limits: Limits) -> Self {
         let plans = door.board.plans().borrow().clone();
         Self {
+            since: door.clock.now(),
             door,
             limits,
             admission,
@@ -318,6 +321,11 @@ impl Hub {
             && wanted(config.as_str())
         {
             client.owe_retained(config.to_string(), plan.clone());
+        }
+        if let Some(Request { topic, payload }) = self.door.mapped.state(true, self.since)
+            && wanted(&topic)
+        {
+            client.owe_retained(topic, payload.into());
         }
         let own = prefix(&self.door.site, &client.node);
         let retained = self.retained.borrow();

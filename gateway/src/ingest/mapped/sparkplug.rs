@@ -402,6 +402,14 @@ fn decimal(
     }))
 }
 
+/// Returns the topic and the payload of a host's STATE message, which is retained. The one
+/// that says it is gone has the time of the one that said it was there (5.14).
+pub(super) fn state(host: &str, is_online: bool, since: i64) -> (String, Vec<u8>) {
+    let since_ms = since.saturating_mul(1_000);
+    let payload = format!("{{\"online\":{is_online},\"timestamp\":{since_ms}}}");
+    (format!("{NAMESPACE}/STATE/{host}"), payload.into_bytes())
+}
+
 /// Returns the topic and the payload that ask an edge node for its birth.
 pub(super) fn rebirth(topic: &SparkplugTopic<'_>, now: i64) -> (String, Vec<u8>) {
     let now_ms = u64::try_from(now).unwrap_or_default().saturating_mul(1_000);

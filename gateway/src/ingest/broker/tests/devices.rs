@@ -1,7 +1,10 @@
 //! Other people's devices behind the same broker.
 
+use tokio::sync::watch;
+
 use super::*;
 use crate::ingest::fixture::{door_for_devices, plug_message};
+use crate::ingest::mapped::{MappedGate, Mappings};
 
 const PLUG: &str = "tele/DVES_8F3A21/SENSOR";
 const STATE: &str = "homeassistant/sensor/total/state";
@@ -73,4 +76,30 @@ async fn a_payload_that_is_a_poison_is_put_aside_and_acknowledged() {
     assert_eq!((arrivals.len(), unreadable.reason.as_str()), (0, "unreadable"));
     assert_eq!(unreadable.payload, b"{\"Time\":NaN}");
     assert_eq!(after.0, "plug-1");
+}
+
+#[tokio::test]
+async fn edge_nodes_learn_whether_their_host_is_there() {
+    let mut mosquitto = Mosquitto::started().await;
+    let mut edge = mosquitto.node("edge").await;
+    edge.subscribe("spBv1.0/STATE/+").await;
+    let (door, _queue) = door(WAITING_MAX);
+    let mappings = watch::Sender::new(std::sync::Arc::new(Mappings::default())).subscribe();
+    let door = Door { mapped: MappedGate::new(mappings, Some("gengfu".to_owned())), ..door };
+    let since = crate::ingest::fixture::NOW * 1_000;
+    let state = |online: bool| {
+        let payload = format!("{{\"online\":{online},\"timestamp\":{since}}}");
+        ("spBv1.0/STATE/gengfu".to_owned(), Bytes::from(payload))
+    };
+
+    let broker = BrokerDoor::open(mosquitto.config(), door.clone());
+    let came = edge.message().await;
+    broker.close(Duration::from_secs(5)).await.unwrap();
+    let went = edge.message().await;
+    let again = BrokerDoor::open(mosquitto.config(), door);
+    let came_again = edge.message().await;
+    drop(again);
+
+    assert_eq!((came, went, came_again), (state(true), state(false), state(true)));
+    mosquitto.kill();
 }
