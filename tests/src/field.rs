@@ -73,7 +73,8 @@ impl Field {
     }
 }
 
-fn node(world: &World, id: &str, bus: &str, broker: &str) -> Result<Process> {
+/// Starts the node of a bus.
+pub fn node(world: &World, id: &str, bus: &str, broker: &str) -> Result<Process> {
     world.gengfu(
         id,
         &["node", "--site", "demo-campus", "--id", id, "--bus", bus, "--broker", broker],

@@ -7,15 +7,20 @@
 //! - [`world`]: the folder, the clock that all processes share, processes and their logs;
 //! - [`gateway`]: the service and its HTTP API;
 //! - [`field`]: simulated meters and the nodes that read them;
+//! - [`board`]: a microcontroller in the emulator; [`cable`]: the line to its meters, with
+//!   faults; [`tap`]: a listener that knows every pack that came;
 //! - [`device`]: somebody else's device, which speaks as it likes;
 //! - [`publisher`]: a node of the story's own, which knows what was acknowledged;
 //! - [`broker`], [`mailbox`], [`browser`]: mosquitto, aiosmtpd, Chromium.
 
+pub mod board;
 pub mod broker;
 pub mod browser;
+pub mod cable;
 pub mod device;
 pub mod field;
 pub mod gateway;
 pub mod mailbox;
 pub mod publisher;
+pub mod tap;
 pub mod world;

@@ -41,6 +41,11 @@ impl World {
         Ok(())
     }
 
+    /// The clock that processes started from now on share, as they are told it.
+    pub fn clock(&self) -> Option<&str> {
+        self.clock.as_deref()
+    }
+
     /// Where the story's files lie.
     pub fn folder(&self) -> &Path {
         &self.folder

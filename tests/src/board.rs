@@ -1,0 +1,125 @@
+//! The node's true image on an emulated board.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::world::{Process, World, repository, wait_for};
+
+/// A board that runs the node. Its flash lies in the story's folder and outlives it.
+pub struct Board {
+    /// The emulator, to be killed.
+    pub process: Process,
+    control: PathBuf,
+}
+
+impl Board {
+    /// Switches the board on, as a node of the demo campus. Both its meters and its broker may
+    /// be away; it looks for them once a second.
+    ///
+    /// # Errors
+    ///
+    /// If the image is not built, or the emulator does not start.
+    pub fn start(world: &World, id: &str, bus: &str, broker_port: u16) -> Result<Self> {
+        let image = image()?;
+        let (host, port) = bus.rsplit_once(':').context("an address and a port")?;
+        let mut arguments = format!(
+            "enable=on,target=native,arg=node,arg=site=demo-campus,arg=id={id},\
+             arg=broker=10.0.2.2:{broker_port}"
+        );
+        if let Some(clock) = world.clock() {
+            arguments += &format!(",arg=clock={clock}");
+        }
+        let mut command = Command::new("qemu-system-arm");
+        command.args(["-M", "mps2-an386", "-display", "none", "-monitor", "none"]);
+        command.args(["-serial", "stdio", "-semihosting-config", &arguments]);
+        // QEMU 10 has another word for it and takes this one as well.
+        command
+            .args(["-chardev"])
+            .arg(format!("socket,id=bus,host={host},port={port},reconnect=1,nodelay=on"));
+        command.args(["-serial", "chardev:bus"]);
+        command.args(["-nic", "user,id=cable,model=lan9118,mac=02:00:00:00:00:01"]);
+        let control = world.folder().join("board.qmp");
+        command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", control.display()));
+        command.arg("-kernel").arg(image);
+        Ok(Self { process: world.start("board", command)?, control })
+    }
+
+    /// Pulls the network cable, or puts it in.
+    pub fn cable(&self, is_in: bool) -> Result<()> {
+        self.order("set_link", &json!({ "name": "cable", "up": is_in })).map(drop)
+    }
+
+    /// Returns how much of its RAM below the stack's end was ever in use by the stack, bytes.
+    ///
+    /// RAM is blank when the board is switched on, so what is still blank was never used.
+    pub fn stack_used(&self, world: &World) -> Result<usize> {
+        let dump = world.folder().join("ram.bin");
+        let (start, len) = (0x2000_0000_u32, RAM_BYTES);
+        let asked = json!({ "val": start, "size": len, "filename": dump });
+        self.order("pmemsave", &asked)?;
+        let ram = std::fs::read(dump)?;
+        let statics = static_ram(&std::fs::read(image()?)?)?;
+        let stack = ram.get(statics..).context("statics within the RAM")?;
+        let blank = stack.iter().take_while(|&&byte| byte == 0).count();
+        Ok(stack.len() - blank)
+    }
+
+    fn order(&self, command: &str, arguments: &Value) -> Result<Value> {
+        let mut to =
+            wait_for("the emulator's control", || Ok(UnixStream::connect(&self.control).ok()))?;
+        let mut from = BufReader::new(to.try_clone()?);
+        let mut answer = String::new();
+        // It greets first.
+        from.read_line(&mut answer)?;
+        for (command, arguments) in [("qmp_capabilities", &json!({})), (command, arguments)] {
+            let order = json!({ "execute": command, "arguments": arguments });
+            to.write_all(format!("{order}\n").as_bytes())?;
+            loop {
+                answer.clear();
+                from.read_line(&mut answer)?;
+                let answer: Value = serde_json::from_str(&answer)?;
+                anyhow::ensure!(answer.get("error").is_none(), "{command}: {answer}");
+                // Events may come in between.
+                if answer.get("return").is_some() {
+                    break;
+                }
+            }
+        }
+        Ok(Value::Null)
+    }
+}
+
+/// As in the board's `memory.x`.
+const RAM_BYTES: usize = 64 * 1024;
+
+/// The end of what an image keeps in RAM beside its stack, counted from the RAM's start.
+fn static_ram(elf: &[u8]) -> Result<usize> {
+    let word = |at: usize| -> Result<usize> {
+        let bytes = elf.get(at..at + 4).context("a word of the image")?;
+        Ok(usize::try_from(u32::from_le_bytes(bytes.try_into()?))?)
+    };
+    let half = |at: usize| -> Result<usize> { Ok(word(at)? & 0xFFFF) };
+    let (table, size, count) = (word(32)?, half(46)?, half(48)?);
+    let mut end = 0;
+    for section in (0..count).map(|n| table + n * size) {
+        let (flags, address, len) = (word(section + 8)?, word(section + 12)?, word(section + 20)?);
+        let in_memory = flags & 2 != 0;
+        if in_memory && (0x2000_0000..0x2000_0000 + RAM_BYTES).contains(&address) {
+            end = end.max(address - 0x2000_0000 + len);
+        }
+    }
+    Ok(end)
+}
+
+fn image() -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| repository().join("firmware/boards/target"));
+    let image = target.join("thumbv7em-none-eabihf/release/qemu-mps2");
+    anyhow::ensure!(image.exists(), "{} is not built; run `make firmware`", image.display());
+    Ok(image)
+}
