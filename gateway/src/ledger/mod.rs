@@ -142,3 +142,6 @@ impl Ledger {
         self.0.intervals.of(meter, span, days)
     }
 }
+
+#[cfg(test)]
+mod tests;

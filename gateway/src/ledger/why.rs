@@ -136,6 +136,24 @@ impl Ledger {
         Ok(self.0.intervals.events(meter)?.to_vec())
     }
 
+    /// Returns the events that hold of all meters of the site and fall into a span, by meter in
+    /// the order of the site book: a figure of the span was made with them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the journal cannot be read.
+    pub fn events_within(&self, span: Span) -> Result<Vec<MeterEventRow>, StoreError> {
+        let Some(site) = self.site() else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for meter in &site.meters {
+            let held = self.0.intervals.events(&meter.id)?;
+            let none = Explanation::default();
+            found
+                .extend(held.iter().filter(|row| touches(&row.event.change, span, &none)).cloned());
+        }
+        Ok(found)
+    }
+
     /// Returns why what went through a meter in a span is what it is; `None` if the site book
     /// has no such meter, or nothing of the span has come yet.
     ///

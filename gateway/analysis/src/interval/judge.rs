@@ -39,6 +39,9 @@ const LEAD_S_MAX: i64 = 86_400;
 /// morning rise is about ten times its night.
 const NATURAL_FACTOR: i128 = 16;
 
+/// A part of a counter's range that it may use in any time: a tap after a quiet night.
+const NOTHING: i64 = 4_000;
+
 /// Values from here on are no counter's; sums of those below cannot overflow.
 const VALUE_END: i64 = 1 << 60;
 
@@ -337,7 +340,7 @@ impl Life<'_> {
     /// Returns whether a chain has shown that the counter counts there now.
     fn proves(&self, last: CounterReading, chain: &Chain) -> bool {
         GROWTHS_MIN <= chain.growths
-            && (self.rolls_over(last, chain.first).is_some()
+            && (self.rolls_over(last, chain).is_some()
                 || BREAK_S_MIN <= chain.last.instant - chain.first.instant)
     }
 
@@ -370,7 +373,7 @@ impl Life<'_> {
             judgement.push(after, Link::Counted);
             return;
         }
-        let (kind, link, amount) = match self.rolls_over(last, after) {
+        let (kind, link, amount) = match self.rolls_over(last, &chain) {
             Some(amount) => (BreakKind::Rollover, Link::RolledOver, Some(amount)),
             None if after.value < last.value => (BreakKind::Reset, Link::Unknown, None),
             None => (BreakKind::Jump, Link::Unknown, None),
@@ -416,16 +419,20 @@ impl Life<'_> {
         })
     }
 
-    /// Returns what went through if the counter passed its largest value in between.
+    /// Returns what went through if the counter passed its largest value before a chain.
     ///
     /// A fall is taken for a rollover if it used less than a quarter of the counter's
-    /// range; no meter of ours can use more between two polls.
-    fn rolls_over(&self, from: CounterReading, to: CounterReading) -> Option<i64> {
-        let rollover = self.rules.rollover?;
+    /// range; no meter of ours can use more between two polls. Unless that is next to
+    /// nothing, it must also be natural beside how the counter ran on: a meter that is
+    /// cleared in the last quarter of its range is no rollover.
+    fn rolls_over(&self, from: CounterReading, chain: &Chain) -> Option<i64> {
+        let (rollover, to) = (self.rules.rollover?, chain.first);
         let used = rollover - from.value + to.value;
         let fell = to.value < from.value && from.instant < to.instant;
         let unrolled = CounterReading { value: from.value + used, ..to };
-        (fell && used < rollover / 4 && self.follows(from, unrolled)).then_some(used)
+        let natural = || Step::between(from, unrolled).is_natural_beside(chain.step());
+        let is_one = fell && used < rollover / 4 && (used < rollover / NOTHING || natural());
+        (is_one && self.follows(from, unrolled)).then_some(used)
     }
 }
 

@@ -29,6 +29,14 @@ struct Swap {
     new: Option<Option<i64>>,
 }
 
+/// How a counter came from its last life with points to the next.
+struct Way {
+    /// What readings of that life are multiplied by.
+    factor: Factor,
+    /// When the scale changed since, and what holds from there on.
+    edges: Vec<(i64, Factor)>,
+}
+
 /// What readings are multiplied by: a fraction above 0, in lowest terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Factor {
@@ -90,6 +98,8 @@ pub(super) fn judge(
     judgement.points.reserve(readings.len() + 2 * cuts.len());
     let mut rest = readings;
     let mut before: Option<Cut> = None;
+    // The factor of the last life that had points, and the changes of scale since.
+    let mut way: Option<Way> = None;
     for at in 0..=cuts.len() {
         let next = cuts.get(at).copied();
         let (own, later) = match next {
@@ -122,9 +132,17 @@ pub(super) fn judge(
             life(&own, &mut judgement);
         }
         judgement.bring_to_scale(born, broken, factor);
-        if let Some(Cut { instant, swap: None }) = before {
-            let previous = Factor::at(instant - 1, events);
-            judgement.join(born, instant, (previous, factor), rules.gap_s_max);
+        match (before, &mut way) {
+            (Some(Cut { instant, swap: None }), Some(way)) => way.edges.push((instant, factor)),
+            // From a swap on what was before is joined by what was written down, or not at all.
+            (Some(Cut { swap: Some(_), .. }), way) => *way = None,
+            (None, _) | (Some(Cut { swap: None, .. }), None) => {}
+        }
+        if born < judgement.points.len() {
+            if let Some(way) = way.filter(|way| !way.edges.is_empty()) {
+                judgement.join(born, &way, rules.gap_s_max);
+            }
+            way = Some(Way { factor, edges: Vec::new() });
         }
         before = next;
     }
@@ -202,37 +220,38 @@ impl Judgement {
         }
     }
 
-    /// Joins a life that begins with a change of scale to the one before.
-    fn join(&mut self, born: usize, edge: i64, factors: (Factor, Factor), gap_s_max: i64) {
+    /// Joins a life that begins with a change of scale to the last one that had points.
+    fn join(&mut self, born: usize, way: &Way, gap_s_max: i64) {
         let (Some(before), Some(after)) =
             (born.checked_sub(1).map(|at| self.points[at]), self.points.get(born).copied())
         else {
             return;
         };
-        let (previous, factor) = factors;
         let took = i128::from(after.instant - before.instant);
-        // What the raw counter shows at the edge, if it went on.
         let rise = after.raw - before.raw;
-        let at_edge = before.raw
-            + i64::try_from(i128::from(rise) * i128::from(edge - before.instant) / took.max(1))
-                .unwrap_or_default();
+        // What the raw counter shows at an edge, if it went on.
+        let at_edge = |edge: i64| {
+            let share = i128::from(rise) * i128::from(edge - before.instant) / took.max(1);
+            before.raw + i64::try_from(share).unwrap_or_default()
+        };
+        let link = if i128::from(gap_s_max) < took { Link::Carried } else { Link::Counted };
+        let mut ends = Vec::new();
+        let (mut factor, mut from, mut raw) = (way.factor, before.value, 0);
+        for &(edge, next) in &way.edges {
+            let shown = at_edge(edge);
+            let point =
+                |value: i64, link: Link| Point { instant: edge, raw: shown, value, total: 0, link };
+            raw += factor.of(shown) - from;
+            ends.push(point(factor.of(shown), link));
+            ends.push(point(next.of(shown), Link::Swapped));
+            (factor, from) = (next, next.of(shown));
+        }
+        raw += after.value - from;
         let scaled = after.value - before.value;
-        let raw = previous.of(at_edge) - before.value + after.value - factor.of(at_edge);
-        let goes_on_scaled = 0 <= scaled && (rise < 0 || scaled <= raw);
-        if goes_on_scaled {
+        if 0 <= scaled && (rise < 0 || scaled <= raw) {
             self.points[born].link = Link::Counted;
         } else if 0 <= rise {
-            let link = if i128::from(gap_s_max) < took { Link::Carried } else { Link::Counted };
             self.points[born].link = link;
-            let point = |value: i64, link: Link| Point {
-                instant: edge,
-                raw: at_edge,
-                value,
-                total: 0,
-                link,
-            };
-            let ends =
-                [point(previous.of(at_edge), link), point(factor.of(at_edge), Link::Swapped)];
             self.points.splice(born..born, ends);
         }
     }

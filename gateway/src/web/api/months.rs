@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use analysis::figures::{Figure, MonthFigures, Reference, references};
+use analysis::figures::{Figure, MonthFigures, Reference, month_span, references};
 use analysis::site::Site;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode, header};
 
+use crate::store::journal::MeterEventRow;
 use crate::web::answer::month::{
     AreaMonth, DayMonth, FactorVersion, Figures, MediumMonth, MeterMonth, Month, MonthWaste,
     ReportRequest,
@@ -46,7 +47,10 @@ pub(crate) async fn get_month(
         version: book.version.to_string(),
     });
     let references = references(&site, web.ledger.calendar(), figures.month);
-    let factors = book.into_iter().chain(references.into_iter().map(factor));
+    let span = month_span(&site, figures.month);
+    let events = web.ask(move |rooms| Ok(rooms.ledger.events_within(span)?)).await?;
+    let events = events.iter().map(event_factor);
+    let factors = book.into_iter().chain(references.into_iter().map(factor)).chain(events);
     Ok(Json(answer(&figures, &site, factors.collect(), month)))
 }
 
@@ -116,6 +120,15 @@ async fn figures_of(web: &WebState, month: &str) -> Result<(MonthFigures, Arc<Si
     let site = web.site()?;
     let figures = web.ask(move |rooms| Ok(rooms.ledger.month(first)?)).await?;
     Ok((figures.ok_or(ApiError::NoSiteBook)?, site))
+}
+
+/// A meter event as reference data that figures rest on.
+pub(super) fn event_factor(row: &MeterEventRow) -> FactorVersion {
+    FactorVersion {
+        kind: "meter_event".to_owned(),
+        id: row.id.to_string(),
+        version: format!("{} {}", row.event.meter, row.event.change.code()),
+    }
 }
 
 pub(super) fn factor(reference: Reference) -> FactorVersion {

@@ -294,11 +294,7 @@ fn factors(rooms: &Rooms, found: &WhyFigure, site: &Site, meter: &Meter) -> Vec<
         id: site.id.as_str().to_owned(),
         version: found.book.to_string(),
     };
-    let events = found.events.iter().map(|row| FactorVersion {
-        kind: "meter_event".to_owned(),
-        id: row.id.to_string(),
-        version: row.event.change.code().to_owned(),
-    });
+    let events = found.events.iter().map(months::event_factor);
     let mut dated: Vec<FactorVersion> = Vec::new();
     let months: Vec<Date> = found.days.iter().map(|(date, _, _)| date.first_of_month()).collect();
     for (at, month) in months.iter().enumerate() {

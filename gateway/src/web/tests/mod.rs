@@ -24,6 +24,7 @@ mod doors;
 mod findings;
 mod live;
 mod sessions;
+mod why;
 
 /// 2026-11-23 22:45 in Shanghai, a Monday.
 const NOW: i64 = 1_795_445_100;

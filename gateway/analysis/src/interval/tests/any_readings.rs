@@ -83,7 +83,7 @@ fn any_rules() -> impl Strategy<Value = CounterRules> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn order_and_duplication_change_nothing(
