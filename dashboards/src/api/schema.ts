@@ -281,6 +281,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/months/{month}/buildings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what went through each building in a month. */
+        get: operations["get_buildings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patrol": {
         parameters: {
             query?: never;
@@ -498,6 +515,48 @@ export interface components {
             estimated_milli: number;
             /** @description Whether the meters behind count more than the one in front. */
             negative: boolean;
+        };
+        /** @description A building's month, for one medium. */
+        BuildingMonth: {
+            /** @description Identifier of the building. */
+            id: string;
+            /** @description What people call it. */
+            name: components["schemas"]["Text"];
+            /** @description Of what. */
+            medium: components["schemas"]["Medium"];
+            /** @description Unit of `amount`. */
+            unit: components["schemas"]["Unit"];
+            /**
+             * Format: int32
+             * @description How many meters were summed up: those without another of the medium above them in
+             *     the building.
+             */
+            meters: number;
+            /**
+             * Format: int64
+             * @description Used, thousandths of `unit`.
+             */
+            amount: number;
+            /**
+             * Format: int64
+             * @description The part of `amount` that was estimated.
+             */
+            estimated: number;
+            /**
+             * Format: int64
+             * @description Share of the span that was measured, in thousandths.
+             */
+            measured_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the span that was estimated, in thousandths.
+             */
+            estimated_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the span that is missing, in thousandths.
+             */
+            missing_milli: number;
         };
         /** @description How many readings of all meters came, day by day. */
         Completeness: {
@@ -1366,6 +1425,13 @@ export interface components {
             totals: components["schemas"]["MediumMonth"][];
             /** @description One row per kind of finding and medium. */
             waste: components["schemas"]["MonthWaste"][];
+        };
+        /** @description What went through each building in a month, up to now. */
+        MonthBuildings: {
+            /** @description `YYYY-MM`. */
+            month: string;
+            /** @description One row per building and medium that has a meter there. */
+            buildings: components["schemas"]["BuildingMonth"][];
         };
         /** @description What the findings of one kind wasted, of those that opened in a month. */
         MonthWaste: {
@@ -2898,6 +2964,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Month"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_buildings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description `YYYY-MM` */
+                month: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthBuildings"];
                 };
             };
             /** @description Refused, and why */

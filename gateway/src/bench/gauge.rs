@@ -26,6 +26,13 @@ pub fn rest(span: Duration) {
     std::thread::sleep(span);
 }
 
+/// Returns a number that nobody foresees.
+#[must_use]
+pub fn chance(salt: u64) -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(salt)
+}
+
 /// Returns the CPU time that all threads of this process have used, s.
 #[must_use]
 pub fn own_cpu_s() -> f64 {

@@ -12,6 +12,7 @@
 //! Not here: the rooms that are measured. A bench stands on top of all of them, as the
 //! demo does, and none of them knows of it.
 
+pub mod crash;
 pub mod fleet;
 pub mod gauge;
 pub mod ingest;

@@ -19,11 +19,19 @@ use crate::store::Arrival;
 /// How long a server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server rests when it used less than this share of a core for [`QUIET_TURNS`].
+/// A server rests when it used less than this share of a core for [`QUIET_TURNS`]: seven
+/// seconds, since VictoriaMetrics writes what it has acknowledged only every five.
 const QUIET_SHARE: f64 = 0.03;
-const QUIET_TURNS: u32 = 3;
+const QUIET_TURNS: u32 = 14;
 const TURN: Duration = Duration::from_millis(500);
 const TURNS_MAX: u32 = 120;
+
+fn open(address: SocketAddr) -> Result<BufReader<TcpStream>> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(BufReader::new(stream))
+}
 
 /// A server that takes line protocol.
 pub struct Server {
@@ -35,6 +43,7 @@ pub struct Server {
     pub folder: Option<PathBuf>,
     host: String,
     path: String,
+    address: SocketAddr,
     connection: BufReader<TcpStream>,
     body: String,
 }
@@ -52,9 +61,7 @@ impl Server {
         let cannot = || format!("cannot reach {host}");
         let address: SocketAddr =
             host.to_socket_addrs().with_context(cannot)?.next().with_context(cannot)?;
-        let stream = TcpStream::connect(address).with_context(cannot)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let connection = open(address).with_context(cannot)?;
         let process = match process {
             Some(pid) => Process(pid),
             None => Process::listening_on(address)?,
@@ -65,9 +72,21 @@ impl Server {
             folder,
             host: host.to_owned(),
             path: format!("/{path}"),
-            connection: BufReader::new(stream),
+            address,
+            connection,
             body: String::new(),
         })
+    }
+
+    /// Connects anew: while others have their turn, a server gives a connection up.
+    ///
+    /// # Errors
+    ///
+    /// If it no longer listens.
+    pub fn connect_again(&mut self) -> Result<()> {
+        let cannot = || format!("cannot reach {}", self.host);
+        self.connection = open(self.address).with_context(cannot)?;
+        Ok(())
     }
 
     /// Sends a batch as one request.

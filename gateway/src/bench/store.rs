@@ -262,6 +262,7 @@ struct Other {
 impl Other {
     fn feed(&mut self, options: &Options, begin: i64, end: i64) -> Result<()> {
         self.fleet.skip_to(begin);
+        self.server.connect_again()?;
         let cpu_s = self.server.process.cpu_s()?;
         let mut batch = Vec::new();
         loop {

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{note, say};
 use crate::bench::fleet::Pattern;
-use crate::bench::{Sheet, ingest, store};
+use crate::bench::{Sheet, crash, ingest, store};
 
 /// What is measured, and how its figures are printed.
 #[derive(Debug, Args)]
@@ -37,6 +37,32 @@ enum Bench {
     /// What `ingest` starts to publish; prints `ready`, begins at a line, tells at the end.
     #[command(hide = true)]
     Publish(ingest::publisher::PublishArguments),
+    /// Kill a store at full speed, at moments that nobody foresees, and look what is there.
+    #[command(after_help = "Example: gengfu bench crash --kills 20")]
+    Crash(CrashArguments),
+    /// What is killed.
+    #[command(hide = true)]
+    CrashChild {
+        /// How many meters send.
+        #[arg(long)]
+        meters: u32,
+        /// The first batch to record.
+        #[arg(long)]
+        from: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+struct CrashArguments {
+    /// How often.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    kills: u32,
+    /// How many meters send.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    meters: u32,
+    /// A life lasts at most so long, ms.
+    #[arg(long, default_value_t = 500)]
+    life_ms: u64,
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +99,10 @@ struct StoreArguments {
 /// Runs a bench and prints its figures.
 pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
     let BenchArguments { bench, json, data_dir } = arguments;
+    if let Bench::CrashChild { meters, from } = bench {
+        let folder = data_dir.context("a child needs --data-dir")?;
+        return crash::child(&folder, meters, from, &mut std::io::stdout().lock());
+    }
     let folder = Folder::new(data_dir)?;
     let sheet = match bench {
         Bench::Publish(arguments) => {
@@ -80,6 +110,11 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         }
         Bench::Ingest(arguments) => ingest::run(&arguments, &folder.path, &note)?,
         Bench::Store(arguments) => store::run(&arguments.options(&folder.path)?, &note)?,
+        Bench::Crash(CrashArguments { kills, meters, life_ms }) => {
+            let folder = folder.path.join("data");
+            crash::run(&crash::Options { meters, kills, life_ms, folder }, &note)?
+        }
+        Bench::CrashChild { .. } => return Ok(()),
     };
     print(&sheet, json);
     Ok(())

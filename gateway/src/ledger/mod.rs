@@ -9,6 +9,7 @@
 //! Not here: what a page or a sheet looks like.
 
 mod balance;
+mod buildings;
 mod check;
 mod day;
 mod events;
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 use crate::site_book::{self, SiteBook};
 use crate::store::{Store, StoreError};
 pub use balance::Balance;
+pub use buildings::BuildingSum;
 pub use check::{EventFault, FACTOR_MAX, check};
 pub use day::{DayView, YearDay};
 use intervals::{Days, Intervals};

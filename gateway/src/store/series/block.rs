@@ -48,9 +48,11 @@ pub(super) fn encode(
 ) -> Vec<u8> {
     let mut body = Vec::with_capacity(64 + heads.len() * 16);
     put_varint(&mut body, heads.len() as u64);
-    let section = |body: &mut Vec<u8>, number: fn(&Head) -> i64| {
-        let numbers: Vec<i64> = heads.iter().map(number).collect();
-        let mut bytes = Vec::new();
+    let (mut numbers, mut bytes) = (Vec::with_capacity(heads.len()), Vec::new());
+    let mut section = |body: &mut Vec<u8>, number: fn(&Head) -> i64| {
+        numbers.clear();
+        numbers.extend(heads.iter().map(number));
+        bytes.clear();
         put_ints(&mut bytes, &numbers, effort);
         put_varint(body, bytes.len() as u64);
         body.extend_from_slice(&bytes);
@@ -89,15 +91,17 @@ fn put_column(
 ) {
     let mut states = Vec::with_capacity(heads.len());
     let mut measured = Vec::with_capacity(heads.len());
-    for head in heads {
-        let Some(place) = places.place(head.layout, column) else { continue };
-        match values.get(head.at + place) {
-            Some(&Value::Measured(value)) => {
-                states.push(MEASURED);
-                measured.push(value);
+    for run in heads.chunk_by(|a, b| a.layout == b.layout) {
+        let Some(place) = places.place(run[0].layout, column) else { continue };
+        for head in run {
+            match values.get(head.at + place) {
+                Some(&Value::Measured(value)) => {
+                    states.push(MEASURED);
+                    measured.push(value);
+                }
+                Some(&Value::Absent(reason)) => states.push(reason.id()),
+                None => {}
             }
-            Some(&Value::Absent(reason)) => states.push(reason.id()),
-            None => {}
         }
     }
     if measured.len() == states.len() {
@@ -224,13 +228,15 @@ impl<'a> Block<'a> {
             last.at + registry.layout(last.layout).map_or(0, |layout| layout.len())
         });
         rows.values.resize(start + count, Value::Absent(Absence::Timeout));
+        let mut entries = Vec::with_capacity(heads.len());
         for (column, bytes) in &self.columns {
-            let entries = heads
-                .iter()
-                .filter_map(|head| places.place(head.layout, *column).map(|it| head.at + it));
-            let entries: Vec<usize> = entries.collect();
+            entries.clear();
+            for run in heads.chunk_by(|a, b| a.layout == b.layout) {
+                let Some(place) = places.place(run[0].layout, *column) else { continue };
+                entries.extend(run.iter().map(|head| start + head.at + place));
+            }
             for (entry, value) in entries.iter().zip(take_column(bytes, entries.len())?) {
-                *rows.values.get_mut(start + entry)? = value;
+                *rows.values.get_mut(*entry)? = value;
             }
         }
         rows.heads.extend(heads.into_iter().map(|head| Head { at: start + head.at, ..head }));

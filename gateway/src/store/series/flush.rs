@@ -130,16 +130,25 @@ fn flush_day(stored: &Stored<'_>, meter: u32, buffer: &Buffer) -> Result<(), Sto
     };
     let id = id_of(day, meter);
     let is_given_up = Month::of(day).is_some_and(|it| stored.memory.given_up.contains(&it));
-    let mut whole = rows.clone();
-    // A sealed month that cannot be read keeps the sums it had.
-    let is_whole = stored.push_sealed(meter, day, &mut whole).is_ok();
-    let mut again = whole.unite(registry);
-    rows.unite(registry);
+    let sealed = if stored.has_sealed(day) {
+        let mut whole = rows.clone();
+        // A sealed month that cannot be read keeps the sums it had.
+        let is_whole = stored.push_sealed(meter, day, &mut whole).is_ok();
+        let again = whole.unite(registry);
+        Some((whole, again, is_whole))
+    } else {
+        None
+    };
+    let again = rows.unite(registry);
+    let (whole, mut again, is_whole) = match &sealed {
+        Some((whole, again, is_whole)) => (whole, again.clone(), *is_whole),
+        None => (&rows, again, true),
+    };
     if is_given_up {
         // What comes after a month was given up goes the same way; its sums, which were
         // made of all there was, stay. A day that had none gets them.
         if readable_rollup(tx, id)?.is_none() {
-            write_rollup(tx, id, &StoredDay::of(&whole, again, registry))?;
+            write_rollup(tx, id, &StoredDay::of(whole, again, registry))?;
         }
         return Ok(());
     }
@@ -160,7 +169,7 @@ fn flush_day(stored: &Stored<'_>, meter: u32, buffer: &Buffer) -> Result<(), Sto
     if let Some(before) = readable_rollup(tx, id)? {
         again = add_again(again, &before.again);
     }
-    write_rollup(tx, id, &StoredDay::of(&whole, again, registry))
+    write_rollup(tx, id, &StoredDay::of(whole, again, registry))
 }
 
 fn write_rollup(tx: &Transaction<'_>, id: i64, day: &StoredDay) -> Result<(), StoreError> {

@@ -125,49 +125,72 @@ impl Memory {
             .unwrap_or(self.seq)
     }
 
-    /// Takes in the rows of one batch: those that `is_new` does not name are repetitions.
-    /// `None` if the bytes are not a batch; what came before the fault is taken in.
-    pub(super) fn apply(
-        &mut self,
-        seq: i64,
-        batch: &[u8],
-        mut is_new: impl FnMut(usize) -> bool,
-    ) -> Option<()> {
+    /// Takes in the rows of one batch as the intake log holds them. `None` if the bytes are
+    /// not a batch; what came before the fault is taken in.
+    pub(super) fn apply(&mut self, seq: i64, batch: &[u8]) -> Option<()> {
         let registry = Arc::clone(&self.registry);
-        let mut spans: Vec<(u32, i64, i64)> = Vec::new();
+        let mut rows = Vec::new();
         let mut cursor = Cursor::new(batch);
         let mut scratch = Rows::default();
-        self.seq = self.seq.max(seq);
-        let mut number = 0;
-        while !cursor.is_at_end() {
+        let mut take = || {
             let meter = u32::try_from(cursor.varint()?).ok()?;
             let row = take_row(&mut cursor)?;
             registry.meter_name(meter)?;
+            scratch.heads.clear();
+            scratch.values.clear();
+            let head = scratch.push_row(row, &registry)?;
+            let measured = measured(&scratch, &head, &registry);
+            rows.push((meter, head, measured, row, true));
+            Some(cursor.is_at_end())
+        };
+        let is_whole = batch.is_empty()
+            || loop {
+                match take() {
+                    Some(false) => {}
+                    Some(true) => break true,
+                    None => break false,
+                }
+            };
+        self.take_in(seq, rows.into_iter());
+        is_whole.then_some(())
+    }
+
+    /// Takes in the rows of one batch, of each: its meter, its head, the bits of what was
+    /// measured, its bytes, and whether it is not the repetition of another.
+    pub(super) fn take_in<'a>(
+        &mut self,
+        seq: i64,
+        rows: impl Iterator<Item = (u32, Head, u64, &'a [u8], bool)>,
+    ) {
+        let registry = Arc::clone(&self.registry);
+        let mut spans: Vec<(u32, i64, i64)> = Vec::with_capacity(rows.size_hint().0);
+        self.seq = self.seq.max(seq);
+        for (meter, head, measured, row, is_new) in rows {
             if self.flushed(meter / SLICE_METERS) < seq {
-                scratch.heads.clear();
-                scratch.values.clear();
-                let head = scratch.push_row(row, &registry)?;
-                let measured = measured(&scratch, &head, &registry);
-                let new = is_new(number);
-                self.put(seq, meter, &head, measured, row);
-                if new {
+                self.put(seq, meter, &head, measured, row, &registry);
+                if is_new {
                     spans.push((meter, head.instant, head.instant));
                 }
             }
-            number += 1;
         }
         self.remember(seq, spans);
-        Some(())
     }
 
-    fn put(&mut self, seq: i64, meter: u32, head: &Head, measured: u64, row: &[u8]) {
-        let registry = Arc::clone(&self.registry);
+    fn put(
+        &mut self,
+        seq: i64,
+        meter: u32,
+        head: &Head,
+        measured: u64,
+        row: &[u8],
+        registry: &Registry,
+    ) {
         let state = self.state(meter);
         if state.last.is_empty() {
             state.first_instant = head.instant;
             state.last_instant = head.instant;
         }
-        if state.last.is_empty() || supersedes(row, head, state, &registry) {
+        if state.last.is_empty() || supersedes(row, head, state, registry) {
             state.last.clear();
             state.last.extend_from_slice(row);
         }

@@ -32,15 +32,18 @@ use super::error::StoreError;
 mod block;
 mod check;
 mod counts;
+mod course;
 mod flush;
 mod ints;
 mod memory;
 mod months;
 mod open;
 mod quarantine;
+mod quick;
 mod read;
 mod record;
 mod registry;
+mod rise;
 mod rollup;
 mod row;
 mod seal;
@@ -48,9 +51,11 @@ mod stored;
 
 pub use check::Damage;
 pub use counts::{Counts, LATE_AFTER_S, UNNUMBERED};
+pub use course::{Course, SEAM_S, Shown};
 use memory::Memory;
 use months::Months;
 pub use quarantine::{Quarantine, Quarantined, Unreadable};
+pub use rise::Rise;
 pub use rollup::{DayRollup, QuantityRollup};
 
 /// Returns the name of the file of a sealed month, counted from January of the year 0.
@@ -243,6 +248,23 @@ impl Series {
         to: i64,
     ) -> Result<Vec<DayRollup>, StoreError> {
         self.engine.day_rollups(meter, from, to)
+    }
+
+    /// Returns how counters went from one instant to another, in their order, from the sums
+    /// of their days: `None` of those whose days do not tell, and of all if an instant is
+    /// neither the start of a UTC day nor its seam ([`SEAM_S`]).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if a block of a day that is not summed up yet is not what
+    /// was once written.
+    pub fn rises(
+        &self,
+        counters: &[(Name, Quantity)],
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<Option<Rise>>, StoreError> {
+        self.engine.rises(counters, from, to)
     }
 
     /// Returns the meters that got new packs since a mark, and where. Of a mark from

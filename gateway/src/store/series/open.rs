@@ -70,7 +70,7 @@ fn load(tx: &Transaction<'_>) -> Result<(Memory, Vec<i64>), StoreError> {
         let seq = row.get(0).during(DURING)?;
         let packs: Vec<u8> = row.get(2).during(DURING)?;
         let whole = is_whole(row.get(1).during(DURING)?, &[seq], &packs);
-        if !whole || memory.apply(seq, &packs, |_| true).is_none() {
+        if !whole || memory.apply(seq, &packs).is_none() {
             damaged.push(seq);
         }
     }

@@ -11,10 +11,11 @@ use wire::{Name, Quantity, Value};
 
 use super::block::Block;
 use super::counts::{Counted, Counts, count};
-use super::memory::{Day, bit_of, day_of, start_of};
+use super::course::{Course, Shown, seam_of};
+use super::memory::{Day, Memory, MeterState, bit_of, day_of, start_of};
 use super::months::{Month, Months, Sealed, months_of};
 use super::registry::{Column, Registry, column_of};
-use super::rollup::{DayRollup, StoredDay};
+use super::rollup::{DayRollup, Found, StoredDay};
 use super::row::{Again, Head, Rows, order_of_heads};
 use super::seal::load_sealed;
 use super::stored::{damaged_block, day_and_meter, decode_rollup, id_of, push_buffer};
@@ -27,7 +28,7 @@ const NEIGHBOUR_DAYS: i64 = 1;
 const NEIGHBOUR_GROWTH: i64 = 4;
 
 /// One meter at one moment.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     tx: &'a Transaction<'a>,
     registry: Arc<Registry>,
     meter: u32,
@@ -83,26 +84,9 @@ impl Engine {
             let Some(number) = memory.registry.meter(meter) else { return Ok(T::default()) };
             let Some(state) = memory.meter(number) else { return Ok(T::default()) };
             pin(tx)?;
-            let sealed = if self.lock.is_some() {
-                Arc::clone(&memory.sealed)
-            } else {
-                // Another process may have sealed since this one looked into memory.
-                Arc::new(load_sealed(tx)?)
-            };
-            let buffers = state.buffers.iter().map(|buffer| (buffer.day, buffer.rows.clone()));
-            let look = Look {
-                tx,
-                registry: Arc::clone(&memory.registry),
-                meter: number,
-                name: *meter,
-                first: day_of(state.first_instant),
-                last: day_of(state.last_instant),
-                measured: state.measured,
-                buffers: buffers.collect(),
-                months: &self.months,
-                sealed,
-                given_up: Arc::clone(&memory.given_up),
-            };
+            let sealed = sealed_now(tx, self.lock.is_some(), &memory)?;
+            let named = (number, *meter);
+            let look = Look::new(tx, &memory, named, state, &self.months, &sealed);
             drop(memory);
             run(&look)
         })
@@ -185,6 +169,33 @@ impl Engine {
         to: i64,
     ) -> Result<Vec<DayRollup>, StoreError> {
         self.look("read sums of days", meter, |look| look.rollups(from, to))
+    }
+}
+
+impl<'a> Look<'a> {
+    /// Copies what memory has of a meter; the transaction must be pinned.
+    pub(super) fn new(
+        tx: &'a Transaction<'a>,
+        memory: &Memory,
+        (meter, name): (u32, Name),
+        state: &MeterState,
+        months: &'a Months,
+        sealed: &Arc<Sealed>,
+    ) -> Self {
+        let buffers = state.buffers.iter().map(|buffer| (buffer.day, buffer.rows.clone()));
+        Self {
+            tx,
+            registry: Arc::clone(&memory.registry),
+            meter,
+            name,
+            first: day_of(state.first_instant),
+            last: day_of(state.last_instant),
+            measured: state.measured,
+            buffers: buffers.collect(),
+            months,
+            sealed: Arc::clone(sealed),
+            given_up: Arc::clone(&memory.given_up),
+        }
     }
 }
 
@@ -420,13 +431,41 @@ impl Look<'_> {
         Ok(days.map(|(day, stored)| stored.into_rollup(self.name, day)).collect())
     }
 
+    /// Returns how a counter went on a day, from its readings.
+    pub(super) fn course(&self, day: Day, quantity: Quantity) -> Result<Found, StoreError> {
+        let (from, to) = (start_of(day), start_of(day.saturating_add(1)));
+        let seam = seam_of(day);
+        let mut course: Option<Course> = None;
+        for (instant, value) in self.pick(column_of(quantity), from, to)? {
+            let shown = Shown { instant, value };
+            match &mut course {
+                Some(course) => course.add(shown, seam),
+                None => course = Some(Course::new(quantity, shown, seam)),
+            }
+        }
+        Ok(course.map_or(Found::NoReading, Found::Course))
+    }
+
     fn arrival(&self, rows: &Rows, head: &Head) -> Result<Arrival, StoreError> {
         rows.arrival(head, self.name, &self.registry).ok_or_else(|| unnamed(&self.name))
     }
 }
 
+/// Returns which months are sealed.
+pub(super) fn sealed_now(
+    tx: &Transaction<'_>,
+    records: bool,
+    memory: &Memory,
+) -> Result<Arc<Sealed>, StoreError> {
+    if records {
+        return Ok(Arc::clone(&memory.sealed));
+    }
+    // Another process may have sealed since this one looked into memory.
+    Ok(Arc::new(load_sealed(tx)?))
+}
+
 /// Starts the reading transaction here and not at its first use.
-fn pin(tx: &Transaction<'_>) -> Result<(), StoreError> {
+pub(super) fn pin(tx: &Transaction<'_>) -> Result<(), StoreError> {
     const DURING: &str = "begin to read";
     tx.prepare_cached("SELECT 1 FROM snapshot LIMIT 1")
         .during(DURING)?

@@ -4,12 +4,12 @@
 //! have a number from 0, given when it is first met and for ever. A number is written in
 //! the transaction of the first row that uses it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
 use wire::{Name, Quantity, Reading};
 
+use super::quick::QuickMap;
 use crate::store::error::{During, StoreError};
 
 /// A quantity of a pack: its number, and in the high byte how many readings of the same
@@ -32,14 +32,14 @@ pub(super) fn quantity_of(column: Column) -> Option<Quantity> {
 
 #[derive(Clone, Debug)]
 struct Numbered<K> {
-    numbers: HashMap<K, u32>,
+    numbers: QuickMap<K, u32>,
     items: Vec<K>,
 }
 
 // Derived, it would ask for a default name.
 impl<K> Default for Numbered<K> {
     fn default() -> Self {
-        Self { numbers: HashMap::new(), items: Vec::new() }
+        Self { numbers: QuickMap::default(), items: Vec::new() }
     }
 }
 

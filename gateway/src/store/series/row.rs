@@ -32,19 +32,26 @@ const WHOLE: i64 = 1_000;
 /// Values up to here leave the bit free that tells whole units.
 const COMPACT_MAX: u64 = 1 << 61;
 
-/// Appends an arrival. The numbers are those of its node and its layout.
-pub(super) fn put_row(out: &mut Vec<u8>, arrival: &Arrival, node: u32, layout: u32) {
-    let mut row = Vec::with_capacity(24 + 5 * arrival.pack.readings.len());
+/// Appends an arrival. The numbers are those of its node and its layout. `row` is room to
+/// work in; what it holds afterwards are the bytes without their length.
+pub(super) fn put_row(
+    out: &mut Vec<u8>,
+    row: &mut Vec<u8>,
+    arrival: &Arrival,
+    node: u32,
+    layout: u32,
+) {
+    row.clear();
     let pack = &arrival.pack;
-    put_signed(&mut row, arrival.received.wrapping_sub(pack.instant));
-    put_signed(&mut row, pack.instant);
-    put_varint(&mut row, pack.boot.into());
-    put_varint(&mut row, pack.seq.into());
-    put_varint(&mut row, node.into());
-    put_varint(&mut row, u64::from(layout) << 1 | u64::from(clock_bit(pack.clock)));
-    put_values(&mut row, &pack.readings);
+    put_signed(row, arrival.received.wrapping_sub(pack.instant));
+    put_signed(row, pack.instant);
+    put_varint(row, pack.boot.into());
+    put_varint(row, pack.seq.into());
+    put_varint(row, node.into());
+    put_varint(row, u64::from(layout) << 1 | u64::from(clock_bit(pack.clock)));
+    put_values(row, &pack.readings);
     put_varint(out, row.len() as u64);
-    out.extend_from_slice(&row);
+    out.extend_from_slice(row);
 }
 
 fn put_values(row: &mut Vec<u8>, readings: &[Reading]) {
@@ -101,6 +108,27 @@ pub(super) struct Head {
     pub(super) fresh: bool,
 }
 
+/// Takes what stands before the values of a row.
+fn take_head(cursor: &mut Cursor<'_>) -> Option<Head> {
+    let lag = cursor.signed()?;
+    let instant = cursor.signed()?;
+    let boot = u32::try_from(cursor.varint()?).ok()?;
+    let seq = u32::try_from(cursor.varint()?).ok()?;
+    let node = u32::try_from(cursor.varint()?).ok()?;
+    let packed = cursor.varint()?;
+    Some(Head {
+        instant,
+        received: instant.wrapping_add(lag),
+        boot,
+        seq,
+        node,
+        layout: u32::try_from(packed >> 1).ok()?,
+        clock: clock_of(packed & 1 == 1),
+        at: 0,
+        fresh: true,
+    })
+}
+
 /// Packs of one meter, taken apart.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rows {
@@ -125,14 +153,9 @@ impl Rows {
 
     fn read_row(&mut self, row: &[u8], registry: &Registry, at: usize) -> Option<Head> {
         let mut cursor = Cursor::new(row);
-        let lag = cursor.signed()?;
-        let instant = cursor.signed()?;
-        let boot = u32::try_from(cursor.varint()?).ok()?;
-        let seq = u32::try_from(cursor.varint()?).ok()?;
-        let node = u32::try_from(cursor.varint()?).ok()?;
-        let packed = cursor.varint()?;
-        let layout = u32::try_from(packed >> 1).ok()?;
-        let count = registry.layout(layout)?.len();
+        let head = take_head(&mut cursor)?;
+        let count = registry.layout(head.layout)?.len();
+        self.values.reserve(count);
         match cursor.byte()? {
             ALL_MEASURED => {
                 for _ in 0..count {
@@ -153,17 +176,7 @@ impl Rows {
             }
             _ => return None,
         }
-        cursor.is_at_end().then_some(Head {
-            instant,
-            received: instant.wrapping_add(lag),
-            boot,
-            seq,
-            node,
-            layout,
-            clock: clock_of(packed & 1 == 1),
-            at,
-            fresh: true,
-        })
+        cursor.is_at_end().then_some(Head { at, ..head })
     }
 
     /// Returns the readings' values of a row.

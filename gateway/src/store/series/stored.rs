@@ -34,6 +34,18 @@ impl Stored<'_> {
     /// united yet.
     pub(super) fn unsealed(&self, meter: u32, day: Day) -> Result<Rows, StoreError> {
         let mut rows = Rows::default();
+        self.push_block(meter, day, &mut rows)?;
+        self.push_buffered(meter, day, &mut rows);
+        Ok(rows)
+    }
+
+    /// Adds what the main file has in a block.
+    pub(super) fn push_block(
+        &self,
+        meter: u32,
+        day: Day,
+        rows: &mut Rows,
+    ) -> Result<(), StoreError> {
         let id = id_of(day, meter);
         let block: Option<Vec<u8>> = self
             .tx
@@ -44,11 +56,10 @@ impl Stored<'_> {
             .during(DURING)?;
         if let Some(bytes) = block {
             Block::open(&bytes, id)
-                .and_then(|block| block.rows(self.registry, &mut rows))
+                .and_then(|block| block.rows(self.registry, rows))
                 .ok_or_else(|| damaged_block(self.registry, id))?;
         }
-        self.push_buffered(meter, day, &mut rows);
-        Ok(rows)
+        Ok(())
     }
 
     /// Adds what is in buffers.
@@ -59,6 +70,11 @@ impl Stored<'_> {
         }
     }
 
+    /// Returns whether a day lies in a sealed month.
+    pub(super) fn has_sealed(&self, day: Day) -> bool {
+        !self.memory.sealed.is_empty() && !months_of(&self.memory.sealed, day, day).is_empty()
+    }
+
     /// Adds what is in a sealed month.
     pub(super) fn push_sealed(
         &self,
@@ -66,7 +82,7 @@ impl Stored<'_> {
         day: Day,
         rows: &mut Rows,
     ) -> Result<(), StoreError> {
-        if self.memory.sealed.is_empty() {
+        if !self.has_sealed(day) {
             return Ok(());
         }
         for (month, generation) in months_of(&self.memory.sealed, day, day) {

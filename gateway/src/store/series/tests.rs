@@ -654,9 +654,10 @@ const BLOCK_1_DAY: &str = include_str!("golden/block-1-day.hex");
 const BLOCK_2_DAY: &str = include_str!("golden/block-2-day.hex");
 const ROLLUP_1: &str = include_str!("golden/rollup-1.hex");
 const ROLLUP_2: &str = include_str!("golden/rollup-2.hex");
+const ROLLUP_3: &str = include_str!("golden/rollup-3.hex");
 
 #[test]
-fn a_day_block_has_the_bytes_of_version_2() {
+fn a_day_block_has_the_bytes_of_version_2_and_its_sums_those_of_version_3() {
     let (_dir, store) = open();
     store.series().record(&one_of_each()).unwrap();
 
@@ -667,7 +668,24 @@ fn a_day_block_has_the_bytes_of_version_2() {
         store.database.writer().query_row(&sql, (), |row| row.get(0)).unwrap()
     };
     assert_eq!(hex(&data("block")), BLOCK_2_DAY.trim());
-    assert_eq!(hex(&data("rollup")), ROLLUP_2.trim());
+    assert_eq!(hex(&data("rollup")), ROLLUP_3.trim());
+}
+
+#[test]
+fn sums_of_version_2_are_read_for_ever_and_do_not_tell_how_a_counter_went() {
+    let (_dir, store) = open();
+    store.series().record(&one_of_each()).unwrap();
+    store.series().maintain(START + 2 * 86_400).unwrap();
+    let meter = name("office-main");
+    let sums = || store.series().day_rollups(&meter, 0, i64::MAX).unwrap();
+    let fresh = sums();
+
+    store.database.writer().execute("UPDATE rollup SET data = ?1", [bytes_of(ROLLUP_2)]).unwrap();
+
+    let day = START - START.rem_euclid(86_400);
+    let counters = [(meter, Quantity::ActiveEnergyImport)];
+    assert_eq!(sums(), fresh);
+    assert_eq!(store.series().rises(&counters, day, day + 86_400).unwrap(), [None]);
 }
 
 #[test]

@@ -142,6 +142,41 @@ pub struct MonthWaste {
     pub cost_e4: i64,
 }
 
+/// What went through each building in a month, up to now.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct MonthBuildings {
+    /// `YYYY-MM`.
+    pub month: String,
+    /// One row per building and medium that has a meter there.
+    pub buildings: Vec<BuildingMonth>,
+}
+
+/// A building's month, for one medium.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BuildingMonth {
+    /// Identifier of the building.
+    pub id: String,
+    /// What people call it.
+    pub name: Text,
+    /// Of what.
+    pub medium: Medium,
+    /// Unit of `amount`.
+    pub unit: Unit,
+    /// How many meters were summed up: those without another of the medium above them in
+    /// the building.
+    pub meters: u32,
+    /// Used, thousandths of `unit`.
+    pub amount: i64,
+    /// The part of `amount` that was estimated.
+    pub estimated: i64,
+    /// Share of the span that was measured, in thousandths.
+    pub measured_milli: i64,
+    /// Share of the span that was estimated, in thousandths.
+    pub estimated_milli: i64,
+    /// Share of the span that is missing, in thousandths.
+    pub missing_milli: i64,
+}
+
 /// To whom a month's workbook goes.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -49,6 +49,7 @@ mod why;
         trust::get_balance,
         why::get_why,
         months::get_month,
+        months::get_buildings,
         months::get_report,
         months::send_report,
         mails::list_mails,
@@ -93,6 +94,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/completeness", get(trust::get_completeness))
         .route("/api/v1/why", get(why::get_why))
         .route("/api/v1/months/{month}", get(months::get_month))
+        .route("/api/v1/months/{month}/buildings", get(months::get_buildings))
         .route("/api/v1/reports/{month}", get(months::get_report))
         .route("/api/v1/reports/{month}/send", post(months::send_report))
         .route("/api/v1/mails", get(mails::list_mails))

@@ -10,8 +10,8 @@ use axum::http::{HeaderName, StatusCode, header};
 
 use crate::store::journal::MeterEventRow;
 use crate::web::answer::month::{
-    AreaMonth, DayMonth, FactorVersion, Figures, MediumMonth, MeterMonth, Month, MonthWaste,
-    ReportRequest,
+    AreaMonth, BuildingMonth, DayMonth, FactorVersion, Figures, MediumMonth, MeterMonth, Month,
+    MonthBuildings, MonthWaste, ReportRequest,
 };
 use crate::web::answer::problem::Problem;
 use crate::web::auth::{Editor, Reader};
@@ -52,6 +52,44 @@ pub(crate) async fn get_month(
     let events = events.iter().map(event_factor);
     let factors = book.into_iter().chain(references.into_iter().map(factor)).chain(events);
     Ok(Json(answer(&figures, &site, factors.collect(), month)))
+}
+
+/// Returns what went through each building in a month.
+#[utoipa::path(
+    get,
+    path = "/api/v1/months/{month}/buildings",
+    tag = "months",
+    params(("month" = String, Path, description = "`YYYY-MM`")),
+    responses(
+        (status = 200, body = MonthBuildings),
+        (status = "4XX", description = "Refused, and why", body = Problem),
+        (status = "5XX", description = "Not possible now, and why", body = Problem),
+    )
+)]
+pub(crate) async fn get_buildings(
+    _: Reader,
+    State(web): State<WebState>,
+    Path(month): Path<String>,
+) -> Result<Json<MonthBuildings>, ApiError> {
+    let first = time::read_month(&month).ok_or(ApiError::Malformed { key: "month" })?;
+    let site = web.site()?;
+    let sums = web.ask(move |rooms| Ok(rooms.ledger.month_by_building(first)?)).await?;
+    let rows = sums.ok_or(ApiError::NoSiteBook)?.into_iter().map(|row| {
+        let shares = row.figure.shares();
+        BuildingMonth {
+            id: row.building.as_str().to_owned(),
+            name: fill::building(&site, &row.building).name,
+            medium: row.medium.into(),
+            unit: row.medium.into(),
+            meters: row.meters,
+            amount: row.figure.amount,
+            estimated: row.figure.estimated,
+            measured_milli: shares.measured_milli.into(),
+            estimated_milli: shares.estimated_milli.into(),
+            missing_milli: shares.missing_milli.into(),
+        }
+    });
+    Ok(Json(MonthBuildings { month, buildings: rows.collect() }))
 }
 
 /// Returns a month's figures as a workbook.
