@@ -2028,6 +2028,11 @@ export interface components {
             /** @description Whether the node's clock was set. */
             clock_synced: boolean;
             /**
+             * @description How the instant is known: `synced`, `estimated`, or `receipt` where the sender told
+             *     none and that of its arrival stands.
+             */
+            clock: string;
+            /**
              * Format: int64
              * @description Thousandths of the quantity's unit, as it arrived; null where there is none.
              */

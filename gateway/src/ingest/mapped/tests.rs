@@ -232,7 +232,11 @@ fn a_time_of_receipt_is_marked_and_nothing_is_numbered() {
 
     let arrival = outcome.unwrap().arrivals[0];
     assert_eq!((arrival.node, arrival.pack.boot, arrival.pack.seq), (name("m"), UNNUMBERED, 0));
-    assert_eq!(arrival.pack.clock, Clock::Estimated);
+    assert_eq!(arrival.clock_word(), "receipt");
+    let gate = preset("tasmota", "device = \"d\"");
+    let at = instant("2023-05-19T13:00:00Z");
+    let outcome = gate.check("tele/d/SENSOR", TASMOTA.as_bytes(), at, Delivery::default());
+    assert_eq!(outcome.unwrap().arrivals[0].clock_word(), "synced");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use wire::message::Pack;
+use wire::message::{Clock, Pack};
 use wire::{Name, Quantity};
 
 use super::database::Database;
@@ -72,6 +72,19 @@ pub struct Arrival {
     pub received: i64,
     /// What it says.
     pub pack: Pack,
+}
+
+impl Arrival {
+    /// Returns the word for how its instant is known: `synced` or `estimated` by its
+    /// sender, or `receipt` where the sender told none.
+    #[must_use]
+    pub fn clock_word(&self) -> &'static str {
+        match self.pack.clock {
+            Clock::Synced => "synced",
+            Clock::Estimated if self.pack.boot == UNNUMBERED => "receipt",
+            Clock::Estimated => "estimated",
+        }
+    }
 }
 
 /// What became of a batch.

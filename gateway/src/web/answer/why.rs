@@ -317,6 +317,9 @@ pub struct WhyReading {
     pub seq: u32,
     /// Whether the node's clock was set.
     pub clock_synced: bool,
+    /// How the instant is known: `synced`, `estimated`, or `receipt` where the sender told
+    /// none and that of its arrival stands.
+    pub clock: String,
     /// Thousandths of the quantity's unit, as it arrived; null where there is none.
     #[schema(required)]
     pub value: Option<i64>,

@@ -277,6 +277,7 @@ fn readings(
             boot: pack.boot,
             seq: pack.seq,
             clock_synced: pack.clock == Clock::Synced,
+            clock: arrival.clock_word().to_owned(),
             value,
             absence,
             counts: value.is_some() && suspect.is_none(),
