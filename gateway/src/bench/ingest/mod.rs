@@ -328,13 +328,14 @@ struct Run {
 
 impl Publishers {
     fn start(to: SocketAddr, fleet: Fleet, messages: u64, pace: u32, idle: u32) -> Result<Self> {
-        // At a pace a meter's instants are those at which it is read; at full speed they
-        // run ahead, and must not run into what the gate takes for a wrong clock.
+        // One reading a second of each meter: its instants are those at which it is read.
+        // Otherwise they run ahead, and must not run into what the gate takes for a wrong
+        // clock.
         let now = Clock::system().now();
-        let begin = if pace == 0 {
-            now - i64::try_from(messages / u64::from(fleet.meters))? - 3_600
-        } else {
+        let begin = if pace == fleet.meters {
             now
+        } else {
+            now - i64::try_from(messages / u64::from(fleet.meters))? - 3_600
         };
         let arguments = PublishArguments {
             to,

@@ -54,7 +54,8 @@ use crate::config::Login;
 /// How much of everything the listener takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at a time, and sessions remembered. A campus has tens of nodes.
+    /// Connections at a time, and sessions remembered. A campus has tens of nodes; each
+    /// idle connection takes 10 KiB (`gengfu bench ingest --own --idle 10000`).
     pub sessions: usize,
     /// The longest packet, in bytes. Packs are far shorter; the birth of a large Sparkplug
     /// node is the longest that has to come through.
@@ -71,7 +72,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            sessions: 1_024,
+            sessions: 10_240,
             packet_bytes: 64 * 1_024,
             // Commits come every few milliseconds and take 1,000 messages: a thousand in
             // flight let one client alone fill them.
@@ -184,6 +185,7 @@ impl Listener {
         admission: Admission,
         limits: Limits,
     ) -> Result<Self, ListenError> {
+        raise_file_limit();
         let nowhere = || ListenError::Start(std::io::ErrorKind::InvalidInput.into());
         let first = entrances.first().ok_or_else(nowhere)?;
         let address = first.address().map_err(ListenError::Start)?;
@@ -237,6 +239,17 @@ impl Listener {
             stop.send(deadline).ok();
         }
         self.ended().await
+    }
+}
+
+/// Allows as many open files as may be: a connection is one, and systemd lets a service
+/// begin with 1,024 of the 524,288 that it may ask for.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Refused, it stays as it is, and connections beyond it wait.
+        setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).ok();
     }
 }
 

@@ -112,6 +112,8 @@ fn lost_within(before: i64, after: i64, missing: i64, from: i64, to: i64) -> u64
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn pack(boot: u32, seq: u32, instant: i64) -> Counted {
@@ -179,5 +181,55 @@ mod tests {
         let packs = vec![pack(1, 0, 1_000), pack(1, 3, 400)];
 
         assert_eq!((count(packs.clone(), 0, 2_000).lost, count(packs, 0, 401).lost), (2, 2));
+    }
+
+    /// Runs of a node, each with whether its packs came; and those that came, in the order
+    /// in which they arrived.
+    fn runs() -> impl Strategy<Value = (Vec<Vec<bool>>, Vec<Counted>)> {
+        prop::collection::vec(prop::collection::vec(any::<bool>(), 1..40), 1..5).prop_flat_map(
+            |runs| {
+                let mut came = Vec::new();
+                let mut instant = 0;
+                for (run, boot) in runs.iter().zip([77, 3, 900, 12]) {
+                    for (&did_come, seq) in run.iter().zip(0..) {
+                        instant += 60;
+                        if did_come {
+                            came.push(pack(boot, seq, instant));
+                        }
+                    }
+                }
+                (Just(runs), Just(came).prop_shuffle())
+            },
+        )
+    }
+
+    /// Of each run what is missing up to its last pack that came; of the first run that is
+    /// known only what is missing after its first one.
+    fn missing(runs: &[Vec<bool>]) -> usize {
+        let known = runs.iter().filter(|run| run.contains(&true));
+        let of_run = |(number, run): (usize, &Vec<bool>)| {
+            let first = run.iter().position(|came| *came).unwrap_or(0);
+            let last = run.iter().rposition(|came| *came).unwrap_or(0);
+            let begin = if number == 0 { first } else { 0 };
+            run[begin..=last].iter().filter(|came| !**came).count()
+        };
+        known.enumerate().map(of_run).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_counted_as_lost_is_what_did_not_come_whatever_the_order(
+            (runs, came) in runs(),
+            border in 0..10_000_i64,
+        ) {
+            let whole = count(came.clone(), 0, 10_000);
+            let days = [count(came.clone(), 0, border), count(came.clone(), border, 10_000)];
+
+            prop_assert_eq!(whole.received, came.len() as u64);
+            prop_assert_eq!(whole.lost, missing(&runs) as u64);
+            prop_assert_eq!(whole.expected, whole.received + whole.lost);
+            prop_assert_eq!(days[0].expected + days[1].expected, whole.expected);
+            prop_assert_eq!(days[0].lost + days[1].lost, whole.lost);
+        }
     }
 }
