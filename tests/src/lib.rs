@@ -11,6 +11,7 @@
 //!   faults; [`tap`]: a listener that knows every pack that came;
 //! - [`device`]: somebody else's device, which speaks as it likes;
 //! - [`publisher`]: a node of the story's own, which knows what was acknowledged;
+//! - [`plug`]: a network cable between two of them, to be pulled out;
 //! - [`broker`], [`mailbox`], [`browser`]: mosquitto, aiosmtpd, Chromium.
 
 pub mod board;
@@ -21,6 +22,7 @@ pub mod device;
 pub mod field;
 pub mod gateway;
 pub mod mailbox;
+pub mod plug;
 pub mod publisher;
 pub mod tap;
 pub mod world;

@@ -209,6 +209,20 @@ pub fn wait_within<T>(
     }
 }
 
+/// Lets the machine's time pass: for what has no state to wait for, as a cable that is out.
+pub fn pass(time: Duration) {
+    let end = Instant::now() + time;
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+/// How many minutes a story is to last that can last longer (`GENGFU_SOAK_MINUTES`).
+#[must_use]
+pub fn soak_minutes() -> Option<usize> {
+    std::env::var("GENGFU_SOAK_MINUTES").ok()?.parse().ok()
+}
+
 /// A TCP port that was free a moment ago, for programs that cannot choose one themselves.
 pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
