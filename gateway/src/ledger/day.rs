@@ -157,13 +157,23 @@ impl Ledger {
     ///
     /// [`StoreError`] if the store cannot be read.
     pub fn amount_today(&self, meter: &Name) -> Result<Option<i64>, StoreError> {
+        Ok(self.figure_today(meter)?.map(|figure| figure.amount))
+    }
+
+    /// Returns a meter's figure of the quarter hours of today that are over; `None` if it or
+    /// all of it is unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub fn figure_today(&self, meter: &Name) -> Result<Option<Figure>, StoreError> {
         let Some(site) = self.site() else { return Ok(None) };
         let Some(meter) = site.meter(meter) else { return Ok(None) };
         let now = self.0.clock.now();
         let Some(today) = self.today(now) else { return Ok(None) };
         let intervals = self.intervals(meter, day_span(today, &site.zone))?;
         let is_known = intervals.iter().any(|interval| interval.known().is_some());
-        Ok(is_known.then(|| self.figure(&site, meter, today, &intervals, now).amount))
+        Ok(is_known.then(|| self.figure(&site, meter, today, &intervals, now)))
     }
 
     /// Returns what all media cost today so far, 1/10000 of the currency.
@@ -231,7 +241,8 @@ impl Ledger {
     }
 
     /// Returns the share of readings accepted, of those that should be there between the
-    /// beginning of a local day and now, in thousandths of a percent. Meters whose sender
+    /// beginning of a local day and now, in thousandths of a percent: those that numbers
+    /// tell of, and where none do, those that the polling interval says were due. Meters whose sender
     /// numbers nothing are left out: of them nobody knows what should be there.
     ///
     /// # Errors
@@ -241,13 +252,13 @@ impl Ledger {
         let Some(site) = self.site() else { return Ok(None) };
         let from = day_start(date, &site.zone);
         let (mut received, mut expected) = (0, 0);
-        for meter in &site.meters {
-            let counts = self.0.store.series().counts(&meter.id, from, now)?;
+        for meter in site.meters.iter().filter(|meter| meter.formula.is_none()) {
+            let (counts, untold) = self.0.store.series().counts_told(&meter.id, from, now)?;
             if 0 < counts.unnumbered {
                 continue;
             }
             received += counts.received;
-            expected += counts.expected;
+            expected += counts.expected + untold.due(meter.interval_s);
         }
         let share = (received * 100_000).checked_div(expected);
         Ok(share.and_then(|share| i64::try_from(share.min(100_000)).ok()))

@@ -41,7 +41,7 @@ use database::Database;
 use error::During;
 pub use error::StoreError;
 pub use journal::{Journal, JournalTx, JournalView};
-pub use series::{Arrival, Counts, Damage, Recorded, Series, UNNUMBERED, Unreadable};
+pub use series::{Arrival, Counts, Damage, Recorded, Series, UNNUMBERED, Unreadable, Untold};
 
 /// Everything but sealed months.
 const MAIN_FILE: &str = "main.db";

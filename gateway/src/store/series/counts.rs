@@ -36,6 +36,29 @@ pub struct Counts {
     pub unnumbered: u64,
 }
 
+/// The time of a span in which no sequence of numbers tells what a node made: it was off, it
+/// started anew, or nothing has come since. Before the first pack that a meter ever sent
+/// there is none: nothing was due.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Untold {
+    /// How many stretches there are.
+    pub stretches: u64,
+    /// How long they are together, s.
+    pub seconds: u64,
+}
+
+impl Untold {
+    /// Returns how many packs a node that polls at an interval would have made in them. A
+    /// stretch ends with a pack, or now, when the next one may be under way.
+    #[must_use]
+    pub fn due(&self, interval_s: u32) -> u64 {
+        (self.seconds / u64::from(interval_s.max(1))).saturating_sub(self.stretches)
+    }
+}
+
+/// What was counted in a span, and the time that the numbers leave out.
+pub(super) type Told = (Counts, Untold);
+
 /// What counting needs of a stored pack.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
@@ -88,6 +111,29 @@ pub(super) fn count(mut packs: Vec<Counted>, from: i64, to: i64) -> Counts {
     counts
 }
 
+/// Finds the stretches of `[from, to)` of which no numbers tell. `packs` are as in [`count`].
+pub(super) fn untold(packs: &[Counted], from: i64, to: i64) -> Untold {
+    let mut packs: Vec<&Counted> = packs.iter().collect();
+    packs.sort_by_key(|pack| (pack.instant, pack.node, pack.boot, pack.seq));
+    let mut untold = Untold::default();
+    let mut add = |start: i64, end: i64| {
+        if let Some(seconds) =
+            u64::try_from(end.min(to) - start.max(from)).ok().filter(|&it| 0 < it)
+        {
+            untold.stretches += 1;
+            untold.seconds += seconds;
+        }
+    };
+    for (before, after) in packs.iter().zip(packs.iter().skip(1)) {
+        let numbered = before.boot != UNNUMBERED;
+        if !(numbered && before.node == after.node && before.boot == after.boot) {
+            add(before.instant, after.instant);
+        }
+    }
+    add(packs.last().map_or(from, |last| last.instant), to);
+    untold
+}
+
 /// Returns how many of `missing` packs, evenly between two instants, lie in `[from, to)`.
 fn lost_within(before: i64, after: i64, missing: i64, from: i64, to: i64) -> u64 {
     if missing <= 0 {
@@ -127,6 +173,34 @@ mod tests {
         let counts = count(packs, 0, 86_400);
 
         assert_eq!(counts, Counts { expected: 5, received: 3, lost: 2, ..Counts::default() });
+    }
+
+    #[test]
+    fn between_two_packs_of_a_boot_the_numbers_tell_all() {
+        // An hour at another pace than the plan of today says; nothing came since.
+        let packs = [pack(1, 0, 0), pack(1, 1, 900), pack(1, 2, 1_800), pack(1, 3, 2_700)];
+
+        assert_eq!(untold(&packs, 0, 2_700), Untold::default());
+        assert_eq!(untold(&packs, 0, 3_600), Untold { stretches: 1, seconds: 900 });
+        assert_eq!(untold(&packs, 0, 3_600).due(60), 14);
+    }
+
+    #[test]
+    fn what_a_node_that_was_off_would_have_made_is_due() {
+        let packs = [pack(1, 0, 0), pack(1, 1, 60), pack(2, 0, 660), pack(2, 1, 720)];
+
+        let off = untold(&packs, 0, 730);
+
+        // Nine polls between minute 1 and minute 11; the newest is under way.
+        assert_eq!(off, Untold { stretches: 2, seconds: 610 });
+        assert_eq!(off.due(60), 8);
+        assert_eq!(untold(&packs, 120, 600), Untold { stretches: 1, seconds: 480 });
+    }
+
+    #[test]
+    fn before_the_first_pack_ever_nothing_was_due_and_without_any_all_of_it() {
+        assert_eq!(untold(&[pack(1, 0, 600), pack(1, 1, 660)], 0, 660), Untold::default());
+        assert_eq!(untold(&[], 0, 660), Untold { stretches: 1, seconds: 660 });
     }
 
     #[test]

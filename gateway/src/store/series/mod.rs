@@ -50,7 +50,7 @@ mod seal;
 mod stored;
 
 pub use check::Damage;
-pub use counts::{Counts, LATE_AFTER_S, UNNUMBERED};
+pub use counts::{Counts, LATE_AFTER_S, UNNUMBERED, Untold};
 pub use course::{Course, SEAM_S, Shown};
 use memory::Memory;
 use months::Months;
@@ -245,6 +245,20 @@ impl Series {
     ///
     /// [`StoreError::Corrupt`] if a block on the way is not what was once written.
     pub fn counts(&self, meter: &Name, from: i64, to: i64) -> Result<Counts, StoreError> {
+        Ok(self.engine.counts(meter, from, to)?.0)
+    }
+
+    /// Returns the same, and of which time of the span no numbers tell.
+    ///
+    /// # Errors
+    ///
+    /// As [`Series::counts`].
+    pub fn counts_told(
+        &self,
+        meter: &Name,
+        from: i64,
+        to: i64,
+    ) -> Result<(Counts, Untold), StoreError> {
         self.engine.counts(meter, from, to)
     }
 

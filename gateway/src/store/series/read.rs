@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use wire::{Name, Quantity, Value};
 
 use super::block::Block;
-use super::counts::{Counted, Counts, count};
+use super::counts::{Counted, Counts, Told, count, untold};
 use super::course::{Course, Shown, seam_of};
 use super::memory::{Day, Memory, MeterState, bit_of, day_of, start_of};
 use super::months::{Month, Months, Sealed, months_of};
@@ -147,8 +147,8 @@ impl Engine {
         Ok(arrivals)
     }
 
-    pub(super) fn counts(&self, meter: &Name, from: i64, to: i64) -> Result<Counts, StoreError> {
-        self.look("count packs", meter, |look| {
+    pub(super) fn counts(&self, meter: &Name, from: i64, to: i64) -> Result<Told, StoreError> {
+        let counted = self.look("count packs", meter, |look| {
             let read = |from: i64, to: i64| -> Result<Vec<(i64, Counted)>, StoreError> {
                 let (rows, _) = look.rows(from, to)?;
                 Ok(rows.heads.iter().map(|head| (head.instant, counted(head))).collect())
@@ -156,10 +156,14 @@ impl Engine {
             let mut packs = read(from, to)?;
             packs.extend(look.neighbour(Side::Before, from, read)?);
             packs.extend(look.neighbour(Side::After, to, read)?);
-            let mut counts = count(packs.into_iter().map(|(_, pack)| pack).collect(), from, to);
+            let packs: Vec<_> = packs.into_iter().map(|it| it.1).collect();
+            let untold = untold(&packs, from, to);
+            let mut counts = count(packs, from, to);
             counts.duplicate = look.again(from, to)?;
-            Ok(counts)
-        })
+            Ok(Some((counts, untold)))
+        })?;
+        // Of a meter that never sent anything there is nothing to look at.
+        Ok(counted.unwrap_or_else(|| (Counts::default(), untold(&[], from, to))))
     }
 
     pub(super) fn day_rollups(

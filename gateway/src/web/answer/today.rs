@@ -1,9 +1,11 @@
 //! One sentence, four tiles, what is on that should be off, and today's curve.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::finding::{FindingRow, Unit};
+use super::place::Place;
+use super::trust::ReadingCounts;
 
 /// How the site does today.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -116,8 +118,48 @@ pub struct Tile {
     pub link: String,
 }
 
+/// The meters that a tile's number is made of.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TileRows {
+    /// The instant that all of this holds for.
+    #[schema(format = DateTime)]
+    pub as_of_at: String,
+    /// Which tile.
+    pub key: TileKey,
+    /// Unit of the numbers.
+    pub unit: TileUnit,
+    /// The tile's number: the sum of the rows, or of completeness the share of all meters.
+    #[schema(required)]
+    pub value: Option<i64>,
+    /// One row per meter: in the order of the site book, of completeness the worst first.
+    pub rows: Vec<TileRow>,
+    /// How many more rows there are.
+    pub more: usize,
+}
+
+/// One meter's part of a tile's number.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct TileRow {
+    /// The meter.
+    pub meter: Place,
+    /// The building that it is in.
+    pub building: Place,
+    /// Its part of the number; null when not known.
+    #[schema(required)]
+    pub value: Option<i64>,
+    /// Share of the day so far that was measured, in thousandths.
+    pub measured_milli: i64,
+    /// Share of the day so far that was estimated, in thousandths.
+    pub estimated_milli: i64,
+    /// Share of the day so far that is missing, in thousandths.
+    pub missing_milli: i64,
+    /// Of completeness, the readings behind it; null of other tiles.
+    #[schema(required)]
+    pub counts: Option<ReadingCounts>,
+}
+
 /// What a tile shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TileKey {
     /// Power of the whole site now.

@@ -18,6 +18,7 @@ mod session;
 mod site_book;
 pub(super) mod status;
 mod today;
+mod today_rows;
 mod trust;
 mod why;
 
@@ -31,6 +32,7 @@ mod why;
         session::log_in,
         session::log_out,
         today::get_today,
+        today_rows::get_today_rows,
         patrol::get_patrol,
         findings::list_findings,
         findings::get_finding,
@@ -75,6 +77,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/setup", post(session::set_up))
         .route("/api/v1/session", post(session::log_in).delete(session::log_out))
         .route("/api/v1/today", get(today::get_today))
+        .route("/api/v1/today/rows", get(today_rows::get_today_rows))
         .route("/api/v1/patrol", get(patrol::get_patrol))
         .route("/api/v1/findings", get(findings::list_findings))
         .route("/api/v1/findings/{id}", get(findings::get_finding))

@@ -227,8 +227,8 @@ fn counted(
             if to <= span.from {
                 break;
             }
-            let counts = rooms.store.series().counts(&meter.id, span.from, to)?;
-            day.add(&counts, (to - span.from) / i64::from(meter.interval_s.max(1)));
+            let (counts, untold) = rooms.store.series().counts_told(&meter.id, span.from, to)?;
+            day.add(&counts, untold.due(meter.interval_s));
         }
         total.join(&day);
         days.push(DayCounts { date: date.to_string(), counts: day.answer() });
@@ -238,15 +238,16 @@ fn counted(
 
 /// Counts, and what the sequence of numbers does not tell of.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     counts: Counts,
     unknown: u64,
 }
 
 impl Tally {
-    fn add(&mut self, counts: &Counts, scheduled: i64) {
-        let scheduled = u64::try_from(scheduled).unwrap_or_default();
-        self.join(&Self { counts: *counts, unknown: scheduled.saturating_sub(counts.expected) });
+    /// `due` is what should have come by the schedule where no number tells; of that what a
+    /// device without numbers sent did come.
+    pub(super) fn add(&mut self, counts: &Counts, due: u64) {
+        self.join(&Self { counts: *counts, unknown: due.saturating_sub(counts.unnumbered) });
     }
 
     fn join(&mut self, other: &Self) {
@@ -259,7 +260,7 @@ impl Tally {
         self.unknown += other.unknown;
     }
 
-    fn answer(&self) -> ReadingCounts {
+    pub(super) fn answer(&self) -> ReadingCounts {
         let Counts { expected, received, late, lost, duplicate, unnumbered } = self.counts;
         let unknown = self.unknown;
         let received_milli = (received * 1_000).checked_div(expected + unknown);

@@ -260,3 +260,42 @@ async fn a_meter_whose_polls_fail_is_not_live() {
     );
     assert_eq!(later["last_values"][0]["absence"], "timeout");
 }
+
+#[tokio::test]
+async fn a_number_of_today_is_the_sum_of_its_meters() {
+    let house = House::furnished();
+    let cookie = house.log_in("leader").await;
+    house.read("light-east", 1_000_000);
+    house.read("light-hall", 250_000);
+
+    let power = house.get("/api/v1/today/rows?tile=power_now", &cookie).await.json();
+    let complete = house.get("/api/v1/today/rows?tile=completeness", &cookie).await.json();
+    let tiles = house.get("/api/v1/today", &cookie).await.json()["tiles"].clone();
+
+    let value = |answer: &Value, at: usize| answer["rows"][at]["value"].clone();
+    assert_eq!((value(&power, 0), value(&power, 1)), (1_000_000.into(), 250_000.into()));
+    assert_eq!((&power["value"], &tiles[0]["value"]), (&1_250_000.into(), &1_250_000.into()));
+    assert_eq!((value(&complete, 0), value(&complete, 1)), (100_000.into(), 100_000.into()));
+    assert_eq!((&complete["value"], &tiles[3]["value"]), (&100_000.into(), &100_000.into()));
+}
+
+#[tokio::test]
+async fn a_meter_that_nothing_came_from_makes_the_day_incomplete() {
+    let house = House::furnished();
+    let cookie = house.log_in("leader").await;
+    house.read("light-hall", 250_000);
+
+    let complete = house.get("/api/v1/today/rows?tile=completeness", &cookie).await.json();
+    let tiles = house.get("/api/v1/today", &cookie).await.json()["tiles"].clone();
+
+    // 22 hours and 45 minutes are 1,365 polls; the newest may be under way.
+    let worst = &complete["rows"][0];
+    assert_eq!((&worst["meter"]["id"], &worst["value"]), (&"light-east".into(), &0.into()));
+    assert_eq!(
+        (&worst["counts"]["received"], &worst["counts"]["unknown"]),
+        (&0.into(), &1_364.into())
+    );
+    assert_eq!(complete["rows"][1]["value"], 100_000);
+    assert_eq!((&complete["value"], &tiles[3]["value"]), (&73.into(), &73.into()));
+    assert_eq!(tiles[3]["level"], "bad");
+}
