@@ -11,7 +11,7 @@
 //
 // Not here: what a number means (pages), time of day (`time.ts`).
 
-import type { Unit } from './api/client.ts';
+import type { Tile, Unit } from './api/client.ts';
 
 export type Language = 'zh-CN' | 'en';
 
@@ -43,6 +43,15 @@ export interface Shown {
   /** Older than three polls of a slow meter: to be greyed. */
   stale: boolean;
 }
+
+/** What the numbers of Today's tiles are. */
+export const TILE_QUANTITIES: Record<Tile['unit'], Quantity> = {
+  W: 'power',
+  Wh: 'energy',
+  CNY_e4: 'money',
+  L: 'volume',
+  percent_milli: 'percent',
+};
 
 export const NO_VALUE = '–';
 
@@ -156,6 +165,41 @@ export function show(reading: Reading, style: Style): Shown {
     }
   }
   return { ...written, text: join(written.number, written.unit), stale };
+}
+
+/**
+ * Returns an amount to the watt-hour or the litre, never in 万: what is to be worked out
+ * again on paper must not be rounded twice.
+ */
+export function showExact(value: number | null, quantity: 'energy' | 'volume', style: Style): Shown {
+  const { divisor, unit } = SCALES[quantity];
+  const written = value === null ? NO_VALUE : number(value / divisor, 3, style);
+  return { number: written, unit, text: join(written, unit), stale: false };
+}
+
+/** Returns a price per kWh or m³, with the four decimals that tariffs have. */
+export function showRate(rate_e4: number, unit: Unit, style: Style): string {
+  const { number: written, unit: currency } = money(rate_e4, { ...style, decimals: 4 });
+  return `${join(written, currency)}/${SCALES[quantityOf(unit)].unit}`;
+}
+
+/**
+ * Returns what a person typed, in the API's integers; null if it is no number.
+ *
+ * `scale` is a quantity, or how many integers make one of what was typed. Digits are moved,
+ * not multiplied: 0.1 has no end in binary. Full-width digits and signs are as good.
+ */
+export function parsed(typed: string, scale: 'energy' | 'volume' | number): number | null {
+  const narrow = typed
+    .replace(/[\uff10-\uff19]/g, (digit) => String.fromCharCode(digit.charCodeAt(0) - 0xfee0))
+    .replace(/[\uff0e\u3002]/g, '.')
+    .replace(/[,\uff0c\s]/g, '');
+  const found = /^(\d{1,12})(?:\.(\d*))?$/.exec(narrow);
+  if (found === null) return null;
+  const places = Math.round(Math.log10(typeof scale === 'number' ? scale : SCALES[scale].divisor));
+  const [, whole = '0', part = ''] = found;
+  const value = Number(whole + part.slice(0, places).padEnd(places, '0'));
+  return Number.isSafeInteger(value) ? value : null;
 }
 
 /** Returns what an amount of the API's unit is. */

@@ -2,11 +2,26 @@
 
 import { reactive } from 'vue';
 
-export type Page = 'today' | 'patrol' | 'meters' | 'meter' | 'mails' | 'more' | 'login' | 'setup' | 'unknown';
+export type Page =
+  | 'today'
+  | 'patrol'
+  | 'meters'
+  | 'meter'
+  | 'events'
+  | 'swap'
+  | 'correct'
+  | 'why'
+  | 'complete'
+  | 'month'
+  | 'mails'
+  | 'more'
+  | 'login'
+  | 'setup'
+  | 'unknown';
 
 export interface Place {
   page: Page;
-  /** The meter of `/meters/:id`; empty elsewhere. */
+  /** The meter of `/meters/:id…`, the month of `/month/:month`; empty elsewhere. */
   id: string;
   query: Record<string, string>;
 }
@@ -22,7 +37,15 @@ export function placeOf(path: string, search: string): Place {
     const id = decoded(second);
     return id === null ? place('unknown') : place('meter', id);
   }
-  const pages: Page[] = ['patrol', 'meters', 'mails', 'more', 'login', 'setup'];
+  const [third = '', ...more] = rest;
+  const parts: Page[] = ['events', 'swap', 'correct'];
+  const part = parts.find((known) => known === third);
+  if (first === 'meters' && part !== undefined && more.length === 0) {
+    const id = decoded(second);
+    return id === null ? place('unknown') : place(part, id);
+  }
+  if (first === 'month' && /^(\d{4}-\d\d)?$/.test(second) && rest.length === 0) return place('month', second);
+  const pages: Page[] = ['patrol', 'meters', 'why', 'complete', 'mails', 'more', 'login', 'setup'];
   const page = pages.find((known) => known === first);
   return page !== undefined && alone ? place(page) : place('unknown');
 }
@@ -39,6 +62,9 @@ function decoded(part: string): string | null {
 export function meterPath(id: string, date?: string): string {
   return `/meters/${encodeURIComponent(id)}${date === undefined ? '' : `?date=${date}`}`;
 }
+
+/** Returns the path of a page about a meter. */
+export const meterPartPath = (id: string, part: 'events' | 'swap' | 'correct'): string => `${meterPath(id)}/${part}`;
 
 /** Returns a path of ours, or "/": a link must not lead elsewhere after the log-in. */
 export function ownPath(path: string | undefined): string {

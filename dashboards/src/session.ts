@@ -1,9 +1,9 @@
 // What every page needs first: which site, what time it is there, who reads, what is amiss.
 
 import { computed, reactive } from 'vue';
-import { api, Problem, type Notice, type Status } from './api/client.ts';
+import { api, Problem, type Notice, type Status, type Unit } from './api/client.ts';
 import type { Quantity, Reading, Shown, Style } from './quantity.ts';
-import { show, showInstrument } from './quantity.ts';
+import { show, showExact, showInstrument, showRate } from './quantity.ts';
 import { settings } from './settings.ts';
 import { dateOf, secondsOf, written } from './time.ts';
 
@@ -69,6 +69,9 @@ export const mayMark = computed<boolean>(() => {
   return role === 'caretaker' || role === 'engineer';
 });
 
+/** Whether this reader may swap and correct meters. */
+export const mayEdit = computed<boolean>(() => session.status?.user?.role === 'engineer');
+
 export const style = computed<Style>(() => ({
   language: settings.language,
   currency: session.status?.site?.currency ?? 'CNY',
@@ -84,6 +87,16 @@ export function shown(value: number | null, quantity: Quantity, more: { at?: str
 /** Returns a value's text alone, for sentences. */
 export function text(value: number | null, quantity: Quantity): string {
   return shown(value, quantity).text;
+}
+
+/** Returns an amount to the last digit that anybody reads. */
+export function exact(value: number | null, quantity: 'energy' | 'volume'): string {
+  return showExact(value, quantity, style.value).text;
+}
+
+/** Returns a price per unit. */
+export function rate(rate_e4: number, unit: Unit): string {
+  return showRate(rate_e4, unit, style.value);
 }
 
 /** Returns how this reader sees a value of a meter's display. */

@@ -98,6 +98,50 @@ export function halfHourAfter(at: string, minutes: number): string {
   return over === 0 ? later : addMinutes(later, (1800 - over) / 60);
 }
 
+/** Returns how far the wall clock of a zone is ahead of UTC at an instant, ms. */
+function ahead(ms: number, zone: string): number {
+  const parts = new Intl.DateTimeFormat('en-GB', {
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    second: '2-digit',
+    hourCycle: 'h23',
+    timeZone: zone,
+  }).formatToParts(new Date(ms));
+  const part = (type: string): number => Number(parts.find((one) => one.type === type)?.value ?? 0);
+  const wall = Date.UTC(part('year'), part('month') - 1, part('day'), part('hour'), part('minute'), part('second'));
+  return wall - Math.floor(ms / 1000) * 1000;
+}
+
+/**
+ * Returns RFC 3339 for a wall clock time of a zone, as a form field holds it
+ * ("2026-11-23T19:30"). A time that a clock change leaves out is the hour after it.
+ */
+export function atWall(wall: string, zone: string): string {
+  const naive = Date.parse(`${wall.slice(0, 16)}:00Z`);
+  // The offset before and after a change differ by an hour; the second guess is right.
+  const guess = naive - ahead(naive, zone);
+  const ahead_ms = ahead(guess, zone);
+  const ms = naive - ahead_ms;
+  const offset_min = Math.round(ahead(ms, zone) / 60_000);
+  const two = (size: number): string => String(size).padStart(2, '0');
+  const size = Math.abs(offset_min);
+  const offset = `${offset_min < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+  return `${new Date(ms + offset_min * 60_000).toISOString().slice(0, 19)}${offset}`;
+}
+
+/** Returns the wall clock of an instant as a form field holds it, down to a quarter hour. */
+export function wallOf(at: string, quarter = false): string {
+  if (!quarter) return at.slice(0, 16);
+  const minute = Math.floor(Number(at.slice(14, 16)) / 15) * 15;
+  return `${at.slice(0, 14)}${String(minute).padStart(2, '0')}`;
+}
+
+/** Returns the instant a local day begins at. */
+export const dayStart = (date: string, zone: string): string => atWall(`${date}T00:00`, zone);
+
 /** Returns the site's wall clock "HH:MM" at the start of each interval of a day. */
 export function intervalStarts(start_at: string, interval_s: number, count: number, zone: string): string[] {
   const format = new Intl.DateTimeFormat('en-GB', {

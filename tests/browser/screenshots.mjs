@@ -21,6 +21,20 @@ const PAGES = {
   more: { path: '/more', shows: '.page' },
 };
 
+// The pages behind a number, in the two ways that differ most: the colours and words of the
+// other two are the same ones.
+const BEHIND = {
+  why: { path: (from, to) => `/why?${new URLSearchParams({ meter: 'light-2f-east', from, to })}`, shows: '.why-steps' },
+  why_energy: { path: () => '/why?tile=energy_today', shows: 'tfoot' },
+  complete: { path: () => '/complete', shows: '.why-facts' },
+  balance: { path: () => '/meters/office-main', shows: '.balance tbody' },
+  events: { path: () => '/meters/light-2f-east/events', shows: '.empty, .event-list' },
+  swap: { path: () => '/meters/light-2f-east/swap', shows: 'input[name="last"]' },
+  correct: { path: () => '/meters/light-2f-east/correct', shows: 'input[name="amount"]' },
+  month: { path: () => '/month', shows: '.month-totals' },
+};
+const WAYS = ['zh-CN light', 'en dark'];
+
 const seen = await withBrowser(async (browser) => {
   const faults = [];
   let pictures = 0;
@@ -28,6 +42,11 @@ const seen = await withBrowser(async (browser) => {
   await logIn(await openPage(first, url, faults), url, name, password, '/patrol');
   // Only who it is: language and theme are to follow the browser anew each time.
   const { cookies } = await first.storageState();
+  // The day before: all of it is over, whatever the hour.
+  const { profile } = await (await first.request.get(`${url}/api/v1/today`)).json();
+  const began = Date.parse(profile.start_at);
+  const instant = (ms) => new Date(ms).toISOString();
+  const day = [instant(began - 86_400_000), instant(began)];
   await first.close();
 
   for (const [device, shape] of Object.entries(DEVICES)) {
@@ -57,6 +76,19 @@ const seen = await withBrowser(async (browser) => {
           await page.screenshot({ path: join(folder, `${what}-${device}-${locale}-${colorScheme}-whole.png`) });
           await page.setViewportSize(shape.viewport);
           pictures += 2;
+        }
+        for (const [what, { path, shows }] of Object.entries(WAYS.includes(`${locale} ${colorScheme}`) ? BEHIND : {})) {
+          await page.goto(`${url}${path(...day)}`);
+          await page.locator(shows).first().waitFor();
+          await page.waitForFunction(() => document.querySelector('.waiting') === null);
+          const file = `${what}-${device}-${locale}-${colorScheme}-whole.png`;
+          const wide = await overhang(page);
+          if (0 < wide) faults.push(`${file}: ${wide} px wider than its window`);
+          const height = await page.evaluate(() => document.documentElement.scrollHeight);
+          await page.setViewportSize({ width: shape.viewport.width, height });
+          await page.screenshot({ path: join(folder, file) });
+          await page.setViewportSize(shape.viewport);
+          pictures += 1;
         }
         await context.close();
       }

@@ -10,6 +10,12 @@ import type { components } from './schema.ts';
 type Schemas = components['schemas'];
 export type AreaState = Schemas['AreaState'];
 export type DayType = Schemas['DayType'];
+export type BalanceRow = Schemas['BalanceRow'];
+export type DayCounts = Schemas['DayCounts'];
+export type EventKind = Schemas['EventKind'];
+export type EventPreview = Schemas['EventPreview'];
+export type EventRequest = Schemas['EventRequest'];
+export type FindingDetail = Schemas['FindingDetail'];
 export type FindingRow = Schemas['FindingRow'];
 export type IntervalQuality = Schemas['IntervalQuality'];
 export type Level = Schemas['Level'];
@@ -20,22 +26,43 @@ export type Mails = Schemas['Mails'];
 export type MarkKind = Schemas['MarkKind'];
 export type MarkRequest = Schemas['MarkRequest'];
 export type Medium = Schemas['Medium'];
+export type MeterBalance = Schemas['MeterBalance'];
+export type MeterCounts = Schemas['MeterCounts'];
 export type MeterDay = Schemas['MeterDay'];
 export type MeterDetail = Schemas['MeterDetail'];
+export type MeterEvent = Schemas['MeterEvent'];
+export type MeterEvents = Schemas['MeterEvents'];
 export type MeterRow = Schemas['MeterRow'];
 export type Meters = Schemas['Meters'];
 export type MeterYear = Schemas['MeterYear'];
+export type Month = Schemas['Month'];
 export type Notice = Schemas['Notice'];
 export type Patrol = Schemas['Patrol'];
 export type PatrolArea = Schemas['PatrolArea'];
 export type Place = Schemas['Place'];
+export type ReadingCounts = Schemas['ReadingCounts'];
 export type Status = Schemas['Status'];
+export type SwapRequest = Schemas['SwapRequest'];
 export type Text = Schemas['Text'];
 export type Tile = Schemas['Tile'];
+export type TileRows = Schemas['TileRows'];
 export type Today = Schemas['Today'];
 export type TodayProfile = Schemas['TodayProfile'];
 export type Unit = Schemas['Unit'];
 export type User = Schemas['User'];
+export type Why = Schemas['Why'];
+export type WhyReading = Schemas['WhyReading'];
+export type WhySentence = Schemas['WhySentence'];
+
+/** Which figure of a meter is asked of, and which of its readings are listed. */
+export interface WhyAsked {
+  meter: string;
+  from: string;
+  to: string;
+  figure: 'amount' | 'cost';
+  offset: number;
+  limit: number;
+}
 
 /** An answer that is none. `code` is the gateway's, or one of ours below. */
 export class Problem extends Error {
@@ -104,6 +131,8 @@ function parse(text: string, status: number): unknown {
 
 const get = <T>(path: string): Promise<T> => call('GET', path) as Promise<T>;
 const name = encodeURIComponent;
+const search = (query: object): string =>
+  new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)])).toString();
 
 export const api = {
   status: () => get<Status>('/status'),
@@ -115,6 +144,21 @@ export const api = {
     get<MeterDay>(`/meters/${name(id)}/day${date === null ? '' : `?date=${name(date)}`}`),
   meterYear: (id: string, to: string | null) =>
     get<MeterYear>(`/meters/${name(id)}/year${to === null ? '' : `?to=${name(to)}`}`),
+  why: (asked: WhyAsked) => get<Why>(`/why?${search(asked)}`),
+  tileRows: (tile: Tile['key']) => get<TileRows>(`/today/rows?tile=${name(tile)}`),
+  finding: (id: number) => get<FindingDetail>(`/findings/${id}`),
+  month: (month: string) => get<Month>(`/months/${name(month)}`),
+  counts: (id: string, from: string, to: string) =>
+    get<MeterCounts>(`/meters/${name(id)}/counts?${search({ from, to })}`),
+  balance: (id: string, from: string, to: string, step: 'day' | 'month') =>
+    get<MeterBalance>(`/meters/${name(id)}/balance?${search({ from, to, step })}`),
+  events: (id: string) => get<MeterEvents>(`/meters/${name(id)}/events`),
+  previewEvent: (id: string, event: EventRequest) =>
+    call('POST', `/meters/${name(id)}/events/preview`, event) as Promise<EventPreview>,
+  addEvent: (id: string, event: EventRequest) =>
+    call('POST', `/meters/${name(id)}/events`, event) as Promise<MeterEvent>,
+  undoEvent: (id: string, event: number) =>
+    call('DELETE', `/meters/${name(id)}/events/${event}`) as Promise<MeterEvent>,
   mails: () => get<Mails>('/mails?limit=100'),
   setUp: (who: Schemas['Credentials']) => call('POST', '/setup', who),
   logIn: (who: Schemas['Credentials']) => call('POST', '/session', who),

@@ -436,6 +436,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/today/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the meters that a number of Today is made of. */
+        get: operations["get_today_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/why": {
         parameters: {
             query?: never;
@@ -1782,6 +1799,55 @@ export interface components {
          * @enum {string}
          */
         TileKey: "power_now" | "energy_today" | "cost_today" | "base_load_night" | "water_today" | "gas_today" | "completeness";
+        /** @description One meter's part of a tile's number. */
+        TileRow: {
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /** @description The building that it is in. */
+            building: components["schemas"]["Place"];
+            /**
+             * Format: int64
+             * @description Its part of the number; null when not known.
+             */
+            value: number | null;
+            /**
+             * Format: int64
+             * @description Share of the day so far that was measured, in thousandths.
+             */
+            measured_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the day so far that was estimated, in thousandths.
+             */
+            estimated_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the day so far that is missing, in thousandths.
+             */
+            missing_milli: number;
+            counts: null | components["schemas"]["ReadingCounts"];
+        };
+        /** @description The meters that a tile's number is made of. */
+        TileRows: {
+            /**
+             * Format: date-time
+             * @description The instant that all of this holds for.
+             */
+            as_of_at: string;
+            /** @description Which tile. */
+            key: components["schemas"]["TileKey"];
+            /** @description Unit of the numbers. */
+            unit: components["schemas"]["TileUnit"];
+            /**
+             * Format: int64
+             * @description The tile's number: the sum of the rows, or of completeness the share of all meters.
+             */
+            value: number | null;
+            /** @description One row per meter: in the order of the site book, of completeness the worst first. */
+            rows: components["schemas"]["TileRow"][];
+            /** @description How many more rows there are. */
+            more: number;
+        };
         /**
          * @description Unit of a tile's numbers.
          * @enum {string}
@@ -3372,6 +3438,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Today"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_today_rows: {
+        parameters: {
+            query: {
+                /** @description Which tile: `power_now`, `energy_today`, `cost_today` or `completeness`. */
+                tile: components["schemas"]["TileKey"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TileRows"];
                 };
             };
             /** @description Refused, and why */

@@ -1,5 +1,7 @@
 // Debian's Chromium, driven by playwright-core. Nothing is downloaded.
 
+import assert from 'node:assert/strict';
+import AxeBuilder from '@axe-core/playwright';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
 const FLAGS = [
@@ -26,7 +28,7 @@ export interface Reader {
 export const PHONE = 360;
 export const PC = 1440;
 
-/** The five pages that everybody sees, and the three at the gate. */
+/** The pages that everybody sees, those behind a number, and the log-in. */
 export const PATHS: Record<string, string> = {
   today: '/',
   patrol: '/patrol',
@@ -34,6 +36,15 @@ export const PATHS: Record<string, string> = {
   meter: '/meters/light-2f-east',
   mails: '/mails',
   more: '/more',
+  why: '/why?meter=light-2f-east&from=2026-11-23T00:00:00%2B08:00&to=2026-11-24T00:00:00%2B08:00',
+  why_cost: '/why?tile=cost_today',
+  why_finding: '/why?finding=12',
+  complete: '/complete',
+  events: '/meters/light-2f-east/events',
+  swap: '/meters/light-2f-east/swap',
+  correct: '/meters/light-2f-east/correct',
+  balance: '/meters/office-main',
+  month: '/month/2026-11',
   login: '/login',
 };
 
@@ -82,5 +93,33 @@ export async function visit(page: Page, url: string): Promise<void> {
   await page.goto(url);
   await page.locator('h1').first().waitFor();
   await page.waitForFunction(() => document.querySelector('.waiting') === null);
-  if (url.includes('/meters/')) await page.waitForFunction(() => document.querySelectorAll('.chart').length === 2 && [...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('canvas') !== null));
+  if (/\/meters\/[^/]+$/.test(url)) await page.waitForFunction(() => document.querySelectorAll('.chart').length === 2 && [...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('canvas') !== null));
+}
+
+export async function fits(page: Page, what: string): Promise<void> {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wide <= 0, `${what}: ${wide} px wider than the screen`);
+}
+
+export async function thumbs(page: Page, what: string): Promise<void> {
+  const small = await page.evaluate(() =>
+    [...document.querySelectorAll('a, button, input, select, label')].flatMap((element) => {
+      // A radio button lies under its label; a link within a table's text is text.
+      if (element.closest('.choice, .table, .skip') !== null) return [];
+      const box = element.getBoundingClientRect();
+      // A tick is as large as the label it stands in; other fields are measured themselves.
+      const ticked = element.querySelector('input[type="checkbox"]') !== null;
+      if (element.matches('label > input[type="checkbox"]')) return [];
+      if (box.width === 0 || (element.tagName === 'LABEL' && !ticked && element.querySelector('input, select, textarea') !== null)) return [];
+      return box.height < 43.5 ? [`${element.outerHTML.slice(0, 80)} ${box.height}`] : [];
+    }),
+  );
+  assert.deepEqual(small, [], what);
+}
+
+export async function accessible(page: Page, what: string): Promise<void> {
+  // No script runs in a mail's frame, so axe would wait for it for ever; legacy mode stays outside.
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode().exclude('iframe').withTags(['wcag2a', 'wcag2aa', 'wcag21aa']).analyze();
+  const told = violations.map((one) => `${one.id}: ${one.nodes.map((node) => `${node.target.join(' ')} ${node.failureSummary ?? ''}`).join(' | ')}`);
+  assert.deepEqual(told, [], what);
 }

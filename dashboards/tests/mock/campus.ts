@@ -62,7 +62,7 @@ const steady: Shape = (hour) => 0.92 + 0.04 * Math.sin((hour / 24) * 2 * Math.PI
 const meals: Shape = (hour) =>
   0.02 + [7.2, 11.8, 17.8].reduce((sum, meal) => sum + Math.exp(-((hour - meal) ** 2) / 0.8), 0) * 0.5;
 
-interface MeterKind {
+export interface MeterKind {
   row: Omit<Row, 'state' | 'last_at' | 'power_mw' | 'flow_ml_h' | 'today_amount'>;
   /** Thousandths of the unit an hour at full use: mW, or mL/h. */
   peak: number;
@@ -193,6 +193,8 @@ const areaOf = (kind: MeterKind): Area =>
 /** One mock of the gateway's mind: what was found, and what people said to it. */
 export class Campus {
   readonly marks = new Map<number, Schemas['Mark']>();
+  /** Swaps and corrections that people made, oldest first. */
+  readonly events: { meter: string; row: Schemas['MeterEvent'] }[] = [];
   user: Schemas['User'] | null = { name: '王师傅', role: 'engineer' };
   setupNeeded = false;
   openReading = true;

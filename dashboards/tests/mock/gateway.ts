@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { Campus, NOW, rfc } from './campus.ts';
+import { balance, counts, eventOf, finding, month, preview, tileRows, why } from './truth.ts';
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
@@ -105,6 +106,23 @@ export class Gateway {
         }
         return found(campus.findings().find((finding) => finding.id === id) ?? null);
       }
+      const event = /^\/meters\/([^/]+)\/events(?:\/(preview|\d+))?$/.exec(path);
+      if (event !== null) {
+        if (campus.user?.role !== 'engineer') return refuse(403, 'forbidden', '您的角色不能进行此操作。');
+        const id = decodeURIComponent(event[1] ?? '');
+        if (method === 'DELETE') {
+          const held = campus.events.find((one) => one.meter === id && one.row.id === Number(event[2]));
+          if (held === undefined) return refuse(404, 'not_found', '没有找到');
+          Object.assign(held.row, { undone_by: campus.user.name, undone_at: rfc(NOW) });
+          return send(200, held.row);
+        }
+        const asked = JSON.parse(body) as Parameters<typeof eventOf>[2];
+        if (NOW < Date.parse(asked.from)) return refuse(422, 'event_future', '时间还没有到。');
+        if (event[2] === 'preview') return found(preview(campus, id, asked));
+        const row = eventOf(campus.events.length + 1, campus.user.name, asked);
+        campus.events.push({ meter: id, row });
+        return send(201, row);
+      }
       if (path === '/session' && method === 'DELETE') {
         campus.user = null;
         return send(204);
@@ -126,6 +144,20 @@ export class Gateway {
     if (path === '/today') return send(200, campus.today());
     if (path === '/patrol') return send(200, campus.patrol());
     if (path === '/meters') return send(200, campus.meters());
+    if (path === '/why') return found(why(campus, url.searchParams));
+    if (path === '/today/rows') return found(tileRows(campus, url.searchParams.get('tile')));
+    const one = /^\/(findings|months)\/([\w-]+)$/.exec(path);
+    if (one?.[1] === 'findings') return found(finding(campus, Number(one[2])));
+    if (one?.[1] === 'months') return found(month(campus, one[2] ?? ''));
+    const about = /^\/meters\/([^/]+)\/(counts|balance|events)$/.exec(path);
+    if (about !== null) {
+      const id = decodeURIComponent(about[1] ?? '');
+      if (about[2] === 'counts') return found(counts(id, url.searchParams));
+      if (about[2] === 'balance') return found(balance(campus, id, url.searchParams));
+      const row = campus.meter(id);
+      const events = campus.events.filter((event) => event.meter === id).map((event) => event.row);
+      return found(row === null ? null : { meter: { id, name: row.name }, unit: row.unit, events: [...events].reverse() });
+    }
     if (path === '/mails') return send(200, campus.mails());
     if (path === '/live') return this.live(response);
     if (meter !== null) {
