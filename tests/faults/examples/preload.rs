@@ -305,6 +305,9 @@ fn synced(file: c_int, call: c_long) -> c_int {
     let Some(path) = path_of(file).filter(|path| watched.has(path)) else { return sync() };
     let mut state = watched.lock();
     if let Verdict::Fail(errno) = watched.on_sync(&mut state) {
+        if let Some(about) = about(file).filter(|about| !about.is_folder) {
+            watched.note(kind::SYNC_FAILED, about.inode, 0, &path, &[]);
+        }
         return int(fail(errno));
     }
     let done = sync();

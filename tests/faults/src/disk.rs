@@ -5,6 +5,8 @@
 //! - a write that was not synced is there, is not, or is torn: each sector of 512 bytes
 //!   has the old bytes or the new. Bytes beside a write are never harmed (SQLite calls
 //!   that powersafe overwrite, and relies on it);
+//! - what a sync that failed should have written is not there, unless it is written and
+//!   synced again (Linux marks such a page clean and goes on);
 //! - a name that was made, changed or removed is so only once its folder was synced;
 //!   before that each such change is there or is not, whatever came before or after it.
 
@@ -29,6 +31,9 @@ enum Change {
 struct Content {
     synced: Vec<u8>,
     pending: Vec<Change>,
+    /// So many of the pending changes are never written: a sync of them failed, and the
+    /// system takes them for written since.
+    doomed: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -102,7 +107,7 @@ impl Disk {
     }
 
     fn new_file(&mut self, synced: Vec<u8>) -> usize {
-        self.files.push(Content { synced, pending: Vec::new() });
+        self.files.push(Content { synced, ..Content::default() });
         self.files.len() - 1
     }
 
@@ -145,9 +150,14 @@ impl Disk {
             }
             Call::Sync { inode } => {
                 let file = self.file(*inode)?;
-                for change in std::mem::take(&mut file.pending) {
+                let doomed = std::mem::take(&mut file.doomed);
+                for change in std::mem::take(&mut file.pending).split_off(doomed) {
                     apply(&mut file.synced, &change, |_| true);
                 }
+            }
+            Call::SyncFailed { inode } => {
+                let file = self.file(*inode)?;
+                file.doomed = file.pending.len();
             }
             Call::SyncFolder { path } => {
                 let folder = self.folder(path);

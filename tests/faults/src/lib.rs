@@ -40,7 +40,8 @@ pub enum Fault {
     ReadOnly,
     /// The n-th write and all after it fail (EIO); 0 is the next.
     Writes(u64),
-    /// The n-th sync and all after it fail (EIO), and what it should have synced is lost.
+    /// The n-th sync and all after it fail (EIO), and what it should have written is lost,
+    /// though the process goes on to see it.
     Syncs(u64),
     /// The n-th write stops halfway, and the process dies.
     Torn(u64),

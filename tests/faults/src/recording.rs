@@ -26,6 +26,8 @@ pub enum Call {
     Truncate { inode: Inode, len: u64 },
     /// A file was synced.
     Sync { inode: Inode },
+    /// A sync of a file failed: what was written before is shown, and never written.
+    SyncFailed { inode: Inode },
     /// A folder was synced.
     SyncFolder { path: PathBuf },
     /// A file got another name; whatever had it before is gone.
@@ -50,6 +52,7 @@ pub mod kind {
     pub const LINK: u8 = 8;
     pub const UNLINK: u8 = 9;
     pub const MAKE_FOLDER: u8 = 10;
+    pub const SYNC_FAILED: u8 = 11;
 }
 
 /// Reads what was written down.
@@ -80,6 +83,7 @@ fn call(rest: &mut &[u8]) -> Option<Result<Call>> {
         kind::WRITE => Call::Write { inode, at: number, bytes: data.to_vec() },
         kind::TRUNCATE => Call::Truncate { inode, len: number },
         kind::SYNC => Call::Sync { inode },
+        kind::SYNC_FAILED => Call::SyncFailed { inode },
         kind::SYNC_FOLDER => Call::SyncFolder { path: from },
         kind::RENAME => Call::Rename { from, to: path_of(data) },
         kind::LINK => Call::Link { from, to: path_of(data) },
