@@ -36,8 +36,9 @@ screenshots: tools-test ## pictures of every page into tests/screenshots
 snapshots: ## review changed golden texts
 	cargo insta review
 
-soak: ## the property tests with 10,000 cases each, the node's flash with 10,000 power cuts
-	POWER_CUTS=10000 PROPTEST_CASES=10000 cargo nextest run --workspace --exclude e2e --locked
+soak: tools-test ## the long versions: 10,000 cases of each property, 10,000 power cuts of store and node, 1,000 kills
+	PROPTEST_CASES=10000 POWER_CUTS=10000 GENGFU_FLIPS=10000 GENGFU_DISKS=10000 cargo nextest run --profile soak --workspace --exclude e2e --locked
+	GENGFU_CUTS=1000 cargo nextest run --profile soak --workspace --locked --no-capture -E 'package(e2e) and test(/power_cut/)'
 
 bench: ## what the figures in the READMEs are made with
 	cargo bench -p gateway --locked

@@ -1,8 +1,11 @@
 //! Stories that a customer would tell, each told from outside.
 
+mod backup_beside;
 mod broker_flaps;
 mod broker_restarts;
+mod failing_disk;
 mod firmware_to_page;
+mod full_disk;
 mod lights_left_on;
 mod meter_goes_silent;
 mod month_in_a_sheet;
@@ -10,6 +13,8 @@ mod node_faults;
 mod other_peoples_meters;
 mod own_listener;
 mod power_cut;
+mod read_only_disk;
+mod readings;
 mod screenshots;
 mod three_days_away;
 mod two_gateways;

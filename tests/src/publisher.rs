@@ -39,6 +39,11 @@ impl Publisher {
         self.owed.push_back(pack);
     }
 
+    /// Drops the oldest packs, as a node does whose outbox is full; returns how many.
+    pub fn drop_oldest(&mut self, count: usize) -> usize {
+        self.owed.drain(..count.min(self.owed.len())).count()
+    }
+
     /// How many packs are not acknowledged yet.
     pub fn owed(&self) -> usize {
         self.owed.len()

@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use faults::Faults;
 
 /// How long a story waits for a state before it gives up. Generous, because the reference
 /// machine has two cores and other work; a story that passes never waits this long.
@@ -23,13 +24,14 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 pub struct World {
     folder: PathBuf,
     clock: Option<String>,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl World {
     /// Makes the folder. Processes see the machine's time unless [`World::at`] sets another.
     pub fn new(story: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix(&format!("gengfu-{story}-")).tempdir()?.keep();
-        Ok(Self { folder, clock: None })
+        Ok(Self { folder, clock: None, environment: Vec::new() })
     }
 
     /// Makes all processes started from now on begin at `start` (RFC 3339) now and live
@@ -44,6 +46,14 @@ impl World {
     /// The clock that processes started from now on share, as they are told it.
     pub fn clock(&self) -> Option<&str> {
         self.clock.as_deref()
+    }
+
+    /// Puts a folder of the story on a disk that fails to order, for every `gengfu` started
+    /// from now on.
+    pub fn on_failing_disk(&mut self, folder: &str) -> Result<Faults> {
+        let faults = Faults::on(&self.folder.join(folder))?;
+        self.environment = faults.environment()?;
+        Ok(faults)
     }
 
     /// Where the story's files lie.
@@ -61,7 +71,7 @@ impl World {
     /// Starts `gengfu` with arguments; its output goes to `<name>.log`.
     pub fn gengfu(&self, name: &str, arguments: &[&str]) -> Result<Process> {
         let mut command = Command::new(binary()?);
-        command.args(arguments);
+        command.args(arguments).envs(self.environment.iter().cloned());
         if let Some(clock) = &self.clock {
             command.arg("--clock").arg(clock);
         }
@@ -158,6 +168,13 @@ impl Process {
     pub fn stop(&mut self) -> Result<bool> {
         let done = Command::new("kill").arg(self.child.id().to_string()).status()?;
         anyhow::ensure!(done.success(), "cannot signal `{}`", self.name);
+        let child = &mut self.child;
+        wait_for(&format!("the end of `{}`", self.name), || Ok(child.try_wait()?))
+            .map(|status| status.success())
+    }
+
+    /// Waits until it ends by itself; returns whether it ended well.
+    pub fn ended(&mut self) -> Result<bool> {
         let child = &mut self.child;
         wait_for(&format!("the end of `{}`", self.name), || Ok(child.try_wait()?))
             .map(|status| status.success())

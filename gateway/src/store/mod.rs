@@ -226,6 +226,8 @@ impl Store {
 }
 
 #[cfg(test)]
+mod flip_tests;
+#[cfg(test)]
 mod golden_tests;
 #[cfg(test)]
 mod tests;
