@@ -24,6 +24,32 @@ async fn an_oversize_packet_closes_its_client_and_no_other() {
 }
 
 #[tokio::test]
+async fn ten_megabytes_are_refused_at_their_first_bytes_and_cost_nobody_else_anything() {
+    let mut world = World::new();
+    let mut good = world.client("node-1").await;
+    let mut bad = TcpStream::connect(world.listener.address()).await.unwrap();
+    // A CONNECT of MQTT 5 as "node-2", and its CONNACK, which says how much may come.
+    bad.write_all(b"\x10\x13\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x06node-2").await.unwrap();
+    let mut head = [0; 2];
+    bad.read_exact(&mut head).await.unwrap();
+    let mut connack = vec![0; usize::from(head[1])];
+    bad.read_exact(&mut connack).await.unwrap();
+
+    // A retained PUBLISH of 10 MiB; most of it never leaves.
+    bad.write_all(b"\x33\x80\x80\x80\x05\x00\x05topic").await.unwrap();
+    let mut answer = Vec::new();
+    soon("the bad client's end", bad.read_to_end(&mut answer)).await.ok();
+
+    let told = Limits::default().packet_bytes.to_be_bytes();
+    assert!(connack.windows(5).any(|it| it[0] == 0x27 && it[1..] == told), "{connack:02x?}");
+    assert!(answer.is_empty() || answer[0] == 0xE0, "a DISCONNECT or none: {answer:02x?}");
+    good.publish(&topic("node-1", Channel::Readings), bytes_of(&pack("meter-1", 1))).await;
+    good.nothing_comes().await;
+    world.incoming().await.receipt.send(()).unwrap();
+    assert_eq!(good.puback().await, PubAckReason::Success);
+}
+
+#[tokio::test]
 async fn lengths_that_contradict_each_other_close_the_client() {
     let world = World::new();
     let mut bad = TcpStream::connect(world.listener.address()).await.unwrap();
