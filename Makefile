@@ -40,8 +40,12 @@ soak: tools-test ## the long versions: 10,000 cases of each property, 10,000 pow
 	PROPTEST_CASES=10000 POWER_CUTS=10000 GENGFU_FLIPS=10000 GENGFU_DISKS=10000 cargo nextest run --profile soak --workspace --exclude e2e --locked
 	GENGFU_CUTS=1000 cargo nextest run --profile soak --workspace --locked --no-capture -E 'package(e2e) and test(/power_cut/)'
 
-bench: ## what the figures in the READMEs are made with
-	cargo bench -p gateway --locked
+bench: ## what the figures in the READMEs are made with; minutes on a quiet machine
+	cargo build --release --locked -p gateway
+	target/release/gengfu bench store
+	target/release/gengfu bench store --pattern minute --rounds 1
+	target/release/gengfu bench store --meters 100000 --days 1 --rounds 1 --decoded-only --packs 5000
+	target/release/gengfu bench crash
 
 deny: ## licences, bans and sources of all packages
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
