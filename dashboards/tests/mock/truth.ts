@@ -100,6 +100,7 @@ export function why(campus: Campus, query: URLSearchParams): Schemas['Why'] | nu
       boot: 7,
       seq: at * 15 + minute,
       clock_synced: true,
+      clock: 'synced',
       value: at === 3 && minute === 4 ? 0 : slot.missing_s > 0 ? null : began + at * 1_000_000 + minute * 60_000,
       absence: slot.missing_s > 0 ? 'timeout' : null,
       counts: !(at === 3 && minute === 4) && slot.missing_s === 0,

@@ -258,7 +258,7 @@ impl Ledger {
                 continue;
             }
             received += counts.received;
-            expected += counts.expected + untold.due(meter.interval_s);
+            expected += counts.expected + untold.due(meter.interval_s, true);
         }
         let share = (received * 100_000).checked_div(expected);
         Ok(share.and_then(|share| i64::try_from(share.min(100_000)).ok()))

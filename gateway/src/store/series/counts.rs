@@ -41,18 +41,19 @@ pub struct Counts {
 /// there is none: nothing was due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Untold {
-    /// How many stretches there are.
-    pub stretches: u64,
-    /// How long they are together, s.
+    /// How many stretches end with a pack, which is not itself untold.
+    pub ended: u64,
+    /// How long all stretches are together, s.
     pub seconds: u64,
 }
 
 impl Untold {
-    /// Returns how many packs a node that polls at an interval would have made in them. A
-    /// stretch ends with a pack, or now, when the next one may be under way.
+    /// Returns how many packs a node that polls at an interval would have made in them. Of a
+    /// span that reaches to now the newest may still be under way.
     #[must_use]
-    pub fn due(&self, interval_s: u32) -> u64 {
-        (self.seconds / u64::from(interval_s.max(1))).saturating_sub(self.stretches)
+    pub fn due(&self, interval_s: u32, reaches_now: bool) -> u64 {
+        let polls = self.seconds / u64::from(interval_s.max(1));
+        polls.saturating_sub(self.ended + u64::from(reaches_now))
     }
 }
 
@@ -116,21 +117,21 @@ pub(super) fn untold(packs: &[Counted], from: i64, to: i64) -> Untold {
     let mut packs: Vec<&Counted> = packs.iter().collect();
     packs.sort_by_key(|pack| (pack.instant, pack.node, pack.boot, pack.seq));
     let mut untold = Untold::default();
-    let mut add = |start: i64, end: i64| {
-        if let Some(seconds) =
-            u64::try_from(end.min(to) - start.max(from)).ok().filter(|&it| 0 < it)
-        {
-            untold.stretches += 1;
-            untold.seconds += seconds;
+    // All of time is a span, too: it has no end that could be subtracted from another.
+    let mut add = |start: i64, end: i64, is_ended: bool| {
+        let seconds = end.min(to).saturating_sub(start.max(from));
+        if let Some(seconds) = u64::try_from(seconds).ok().filter(|&it| 0 < it) {
+            untold.ended += u64::from(is_ended);
+            untold.seconds = untold.seconds.saturating_add(seconds);
         }
     };
     for (before, after) in packs.iter().zip(packs.iter().skip(1)) {
         let numbered = before.boot != UNNUMBERED;
         if !(numbered && before.node == after.node && before.boot == after.boot) {
-            add(before.instant, after.instant);
+            add(before.instant, after.instant, after.instant < to);
         }
     }
-    add(packs.last().map_or(from, |last| last.instant), to);
+    add(packs.last().map_or(from, |last| last.instant), to, false);
     untold
 }
 
@@ -181,8 +182,8 @@ mod tests {
         let packs = [pack(1, 0, 0), pack(1, 1, 900), pack(1, 2, 1_800), pack(1, 3, 2_700)];
 
         assert_eq!(untold(&packs, 0, 2_700), Untold::default());
-        assert_eq!(untold(&packs, 0, 3_600), Untold { stretches: 1, seconds: 900 });
-        assert_eq!(untold(&packs, 0, 3_600).due(60), 14);
+        assert_eq!(untold(&packs, 0, 3_600), Untold { ended: 0, seconds: 900 });
+        assert_eq!(untold(&packs, 0, 3_600).due(60, true), 14);
     }
 
     #[test]
@@ -191,16 +192,17 @@ mod tests {
 
         let off = untold(&packs, 0, 730);
 
-        // Nine polls between minute 1 and minute 11; the newest is under way.
-        assert_eq!(off, Untold { stretches: 2, seconds: 610 });
-        assert_eq!(off.due(60), 8);
-        assert_eq!(untold(&packs, 120, 600), Untold { stretches: 1, seconds: 480 });
+        // Nine polls between minute 1 and minute 11.
+        assert_eq!(off, Untold { ended: 1, seconds: 610 });
+        assert_eq!(off.due(60, false), 9);
+        assert_eq!(untold(&packs, 120, 600), Untold { ended: 0, seconds: 480 });
     }
 
     #[test]
     fn before_the_first_pack_ever_nothing_was_due_and_without_any_all_of_it() {
         assert_eq!(untold(&[pack(1, 0, 600), pack(1, 1, 660)], 0, 660), Untold::default());
-        assert_eq!(untold(&[], 0, 660), Untold { stretches: 1, seconds: 660 });
+        assert_eq!(untold(&[], 0, 660).due(60, false), 11);
+        assert_eq!(untold(&[], i64::MIN, i64::MAX).seconds, u64::MAX / 2);
     }
 
     #[test]

@@ -99,7 +99,7 @@ fn made_of(rooms: &Rooms, key: TileKey) -> Result<TileRows, ApiError> {
                 let (counts, untold) =
                     rooms.store.series().counts_told(&meter.id, start, now + 1)?;
                 let mut tally = Tally::default();
-                tally.add(&counts, untold.due(meter.interval_s));
+                tally.add(&counts, untold.due(meter.interval_s, true));
                 let counts = tally.answer();
                 let due = counts.expected + counts.unknown;
                 let share = (counts.received * 100_000).checked_div(due);

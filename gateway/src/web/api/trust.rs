@@ -228,7 +228,7 @@ fn counted(
                 break;
             }
             let (counts, untold) = rooms.store.series().counts_told(&meter.id, span.from, to)?;
-            day.add(&counts, untold.due(meter.interval_s));
+            day.add(&counts, untold.due(meter.interval_s, now < span.to));
         }
         total.join(&day);
         days.push(DayCounts { date: date.to_string(), counts: day.answer() });
