@@ -38,8 +38,9 @@ const PACKET_OVERHEAD: usize = 32;
 const RX_BYTES: usize =
     Plan::BYTES_MAX.saturating_add(TOPIC_LEN_MAX).saturating_add(PACKET_OVERHEAD);
 
-/// Packs under way, and room for a state, two answers, and the next CONNECT.
-const TX_BYTES: usize = WINDOW
+/// Two packs of the largest kind under way, four of the usual eight quantities, and room for a
+/// state, two answers, and the next CONNECT. What does not fit waits for an acknowledgement.
+const TX_BYTES: usize = 2_usize
     .saturating_mul(Pack::BYTES_MAX.saturating_add(TOPIC_LEN_MAX).saturating_add(PACKET_OVERHEAD))
     .saturating_add(1536);
 

@@ -1,5 +1,6 @@
-//! What a node must know before it has its plan: `site=… id=… broker=…`, and for a
-//! demonstration `clock=…` as all programs of one share it.
+//! What a node must know before it has its plan: `site=… id=… broker=…`, `time=…` for a time
+//! server that is not the broker's machine, and for a demonstration `clock=…` as all programs
+//! of one share it.
 
 use core::net::SocketAddrV4;
 
@@ -14,6 +15,8 @@ pub struct Arguments {
     pub node: Name,
     /// The gateway's own listener or a broker.
     pub broker: SocketAddrV4,
+    /// Who tells the time; the broker's machine if nobody is named.
+    pub time: SocketAddrV4,
     /// That the site's clock showed so many Unix milliseconds …
     pub start_ms: i64,
     /// … when the true one showed so many …
@@ -27,13 +30,14 @@ impl Arguments {
     /// sense.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let (mut site, mut node, mut broker) = (None, None, None);
+        let (mut site, mut node, mut broker, mut time) = (None, None, None, None);
         let (mut start_ms, mut anchor_ms, mut speed) = (0, 0, 1);
         for (key, value) in text.split(' ').filter_map(|word| word.split_once('=')) {
             match key {
                 "site" => site = Some(Name::new(value).ok()?),
                 "id" => node = Some(Name::new(value).ok()?),
                 "broker" => broker = Some(value.parse().ok()?),
+                "time" => time = Some(value.parse().ok()?),
                 "clock" => {
                     let (start, rest) = value.split_once('@')?;
                     let (anchor, times) = rest.split_once('x')?;
@@ -44,7 +48,9 @@ impl Arguments {
                 _ => {}
             }
         }
-        Some(Self { site: site?, node: node?, broker: broker?, start_ms, anchor_ms, speed })
+        let (site, node, broker): (_, _, SocketAddrV4) = (site?, node?, broker?);
+        let time = time.unwrap_or(SocketAddrV4::new(*broker.ip(), 123));
+        Some(Self { site, node, broker, time, start_ms, anchor_ms, speed })
     }
 
     /// Returns what the site's clock shows when the true one shows so many Unix milliseconds.

@@ -1,14 +1,24 @@
-//! What every board shares: the way to the broker, and the time of the site.
+//! What boards share: the way to the broker, the time of the site, the chip of the outbox, a
+//! lamp, and what brings a stuck node back.
 //!
-//! In: a network stack of `embassy-net`, somebody who tells the time. Out: what the library
-//! `firmware` asks of its host.
+//! In: a network stack of `embassy-net`, pins and ports of `embedded-hal`. Out: what the
+//! library `firmware` asks of its host.
 #![no_std]
 #![warn(missing_docs)]
 
 mod arguments;
 mod clock;
+mod lamp;
 mod net;
+mod nor;
+mod reason;
+#[cfg(feature = "sntp")]
+pub mod sntp;
+pub mod watch;
 
 pub use arguments::Arguments;
 pub use clock::SiteClock;
+pub use lamp::Lamp;
 pub use net::{Broker, Client, ClientState};
+pub use nor::{Nor, NorFault};
+pub use reason::Reason;

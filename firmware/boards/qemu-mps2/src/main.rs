@@ -91,7 +91,7 @@ fn start(arguments: Arguments) {
 #[embassy_executor::task]
 async fn read_meters(node: &'static Node, clock: &'static SiteClock) {
     let bus = BUS.init(RtuBus::new(Line::new(), NoDriverEnable));
-    join(node.read_meters(bus, clock, &Board), rescue::check_in()).await;
+    join(node.read_meters(bus, clock, &Board), kit::watch::check_in()).await;
 }
 
 #[embassy_executor::task]

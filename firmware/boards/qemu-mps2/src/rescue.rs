@@ -1,14 +1,10 @@
 //! What brings a node back that is stuck: the watchdog, and the reasons of resets.
-//!
-//! The reason lies in RAM that a reset leaves alone, so the next run can tell it.
-#![expect(unsafe_code, reason = "memory that outlives a reset is nobody's")]
+#![expect(unsafe_code, reason = "handlers of exceptions are named by the linker")]
 
-use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
 
 use cortex_m::peripheral::SCB;
-use embassy_time::{Duration, Timer};
+use kit::Reason;
 
 use crate::register::Register;
 use crate::uart;
@@ -25,45 +21,11 @@ const RESET: u32 = 1 << 1;
 /// After so many cycles of 25 MHz the alarm, after as many again the reset: 8 s and 16 s.
 const CYCLES: u32 = 8 * 25_000_000;
 
-const MARK: u32 = 0x6765_6E67;
-const TEXT_MAX: usize = 60;
-
-/// Why the machine was reset.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Reason {
-    mark: u32,
-    line: u32,
-    len: u32,
-    text: [u8; TEXT_MAX],
-}
-
-#[unsafe(link_section = ".uninit.reason")]
-static mut REASON: MaybeUninit<Reason> = MaybeUninit::uninit();
-
-fn save(text: &str, line: u32) {
-    let mut reason = Reason { mark: MARK, line, len: 0, text: [0; TEXT_MAX] };
-    // The end of a path says more than its beginning.
-    let skip = text.len().saturating_sub(TEXT_MAX);
-    for (slot, &byte) in reason.text.iter_mut().zip(text.as_bytes().iter().skip(skip)) {
-        *slot = byte;
-        reason.len = reason.len.saturating_add(1);
-    }
-    // SAFETY: only handlers that never return write it, and only the start reads it.
-    unsafe { (&raw mut REASON).write_volatile(MaybeUninit::new(reason)) };
-}
-
-/// Tells the log why the run before this one ended, if it did so by itself, and forgets it.
+/// Tells the log why the run before this one ended, if it did so by itself.
 pub(crate) fn tell_last_reason() {
-    // SAFETY: plain numbers, so every content of the memory is one; nothing else runs yet.
-    let reason = unsafe { (&raw const REASON).read_volatile().assume_init() };
-    if reason.mark == MARK {
-        let len = usize::try_from(reason.len).unwrap_or(0);
-        let text = core::str::from_utf8(reason.text.get(..len).unwrap_or_default());
-        crate::log::line(&["restarted after ", text.unwrap_or("?")], Some(reason.line));
+    if let Some(reason) = Reason::take() {
+        crate::log::line(&["restarted after ", reason.text()], Some(reason.line()));
     }
-    // SAFETY: as above.
-    unsafe { (&raw mut REASON).write_volatile(MaybeUninit::zeroed()) };
 }
 
 #[panic_handler]
@@ -72,20 +34,20 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     let (file, line) = info.location().map_or(("?", 0), |at| (at.file(), at.line()));
     uart::log("panic: ");
     crate::log::line(&[file], Some(line));
-    save(file, line);
+    Reason::save(file, line);
     SCB::sys_reset()
 }
 
 #[cortex_m_rt::exception]
 unsafe fn HardFault(_frame: &cortex_m_rt::ExceptionFrame) -> ! {
-    save("hard fault", 0);
+    Reason::save("hard fault", 0);
     SCB::sys_reset()
 }
 
 /// The watchdog's alarm.
 #[cortex_m_rt::exception]
 unsafe fn NonMaskableInt() {
-    save("watchdog", 0);
+    Reason::save("watchdog", 0);
     SCB::sys_reset()
 }
 
@@ -96,23 +58,7 @@ pub(crate) fn start() {
     CONTROL.write(INTERRUPT | RESET);
 }
 
-/// The bus has had a turn since the last look.
-static BUS_TURNS: AtomicBool = AtomicBool::new(false);
-
-/// Says each second that the bus's executor gets its turns.
-pub(crate) async fn check_in() {
-    loop {
-        BUS_TURNS.store(true, Ordering::Relaxed);
-        Timer::after(Duration::from_secs(1)).await;
-    }
-}
-
-/// Feeds the watchdog as long as both executors get their turns.
+/// Feeds the watchdog.
 pub(crate) async fn feed() {
-    loop {
-        if BUS_TURNS.swap(false, Ordering::Relaxed) {
-            CLEAR.write(1);
-        }
-        Timer::after(Duration::from_secs(2)).await;
-    }
+    kit::watch::feed(|| CLEAR.write(1)).await;
 }
