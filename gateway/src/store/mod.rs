@@ -34,6 +34,7 @@ pub mod journal;
 mod lock;
 mod migrate;
 pub mod series;
+pub mod targets;
 mod wal;
 
 pub use backup::{Backup, Progress};
@@ -42,6 +43,7 @@ use error::During;
 pub use error::StoreError;
 pub use journal::{Journal, JournalTx, JournalView};
 pub use series::{Arrival, Counts, Damage, Recorded, Series, UNNUMBERED, Unreadable, Untold};
+pub use targets::Targets;
 
 /// Everything but sealed months.
 const MAIN_FILE: &str = "main.db";
@@ -210,6 +212,12 @@ impl Store {
     #[must_use]
     pub fn series(&self) -> &Series {
         &self.series
+    }
+
+    /// Returns where readings also go.
+    #[must_use]
+    pub fn targets(&self) -> Targets {
+        Targets::new(Arc::clone(&self.database))
     }
 
     /// Makes the disk seem full: the file may have so many pages and no more.

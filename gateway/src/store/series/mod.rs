@@ -16,7 +16,7 @@
 //! (`flush`, `block`, `ints`, `rollup`). A month that is over becomes one read-only file
 //! (`seal`, `months`); what comes later lies over it. Readers see all as one (`read`). Bytes of
 //! packs are in `row`, numbers for names in `registry`, and `stored` finds a day for
-//! those who write.
+//! those who write; `feed` tells a target of readings what it has yet to get.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -33,6 +33,7 @@ mod block;
 mod check;
 mod counts;
 mod course;
+mod feed;
 mod flush;
 mod ints;
 mod memory;
@@ -52,6 +53,7 @@ mod stored;
 pub use check::Damage;
 pub use counts::{Counts, LATE_AFTER_S, UNNUMBERED, Untold};
 pub use course::{Course, SEAM_S, Shown};
+pub use feed::{Fed, Owed, Place, Position, Waiting};
 use memory::Memory;
 use months::Months;
 pub use quarantine::{Quarantine, Quarantined, Unreadable};
@@ -328,6 +330,45 @@ impl Series {
     pub fn forget_before(&self, instant: i64) -> Result<u32, StoreError> {
         self.engine.must_record("give up a month")?;
         self.engine.forget_before(instant)
+    }
+
+    /// Tells what came since a target's position, in order of arrival: whole batches, until
+    /// there are `packs_max` packs or more. Nothing has come if it tells of none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Other`] with the cause.
+    pub fn feed_new(
+        &self,
+        position: &Position,
+        packs_max: u64,
+        mut each: impl FnMut(&Arrival),
+    ) -> Result<Fed, StoreError> {
+        self.engine.feed_new(position, packs_max, &mut each)
+    }
+
+    /// Tells a part of what a target is owed: what left the log before the target had it.
+    /// Some steps tell of no pack; all is told once the position owes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Other`] with the cause.
+    pub fn feed_owed(
+        &self,
+        position: &Position,
+        packs_max: u64,
+        mut each: impl FnMut(&Arrival),
+    ) -> Result<Fed, StoreError> {
+        self.engine.feed_owed(position, packs_max, &mut each)
+    }
+
+    /// Counts what waits in the log beyond a target's position.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Other`] with the cause.
+    pub fn feed_waiting(&self, position: &Position) -> Result<Waiting, StoreError> {
+        self.engine.feed_waiting(position)
     }
 
     /// Returns what is in quarantine: the newest rows, at most `limit`, and the sums.

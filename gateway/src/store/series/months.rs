@@ -203,6 +203,23 @@ impl MonthFile {
         Ok(())
     }
 
+    /// Returns the first part beyond a key, with its own, as bytes.
+    pub(super) fn part_after(&self, id: Option<i64>) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
+        self.connection
+            .prepare_cached(
+                "SELECT id, data FROM block WHERE ?1 IS NULL OR ?1 < id ORDER BY id LIMIT 1",
+            )
+            .during(DURING)?
+            .query_row(params![id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .during(DURING)
+    }
+
+    /// Returns whose part a key is of.
+    pub(super) fn meter_of(id: i64) -> u32 {
+        u32::try_from(id >> 5).unwrap_or(u32::MAX)
+    }
+
     /// Returns how many rows all blocks together hold; reads and checks every one.
     pub(super) fn count_rows(&self) -> Result<u64, StoreError> {
         let mut query = self.connection.prepare("SELECT id, data FROM block").during(DURING)?;

@@ -55,8 +55,11 @@ impl Series {
 
 /// Returns the memory, and the rows of the intake log that failed their checksum.
 fn load(tx: &Transaction<'_>) -> Result<(Memory, Vec<i64>), StoreError> {
+    // A target's position counts: were the last row damaged and set aside, its number would
+    // be given anew, to a row that the target then takes for one it has.
     let newest = "SELECT max((SELECT coalesce(max(seq), 0) FROM intake),
-        (SELECT coalesce(max(seq), 0) FROM snapshot))";
+        (SELECT coalesce(max(seq), 0) FROM snapshot),
+        (SELECT coalesce(max(seq), 0) FROM target))";
     let seq = tx.query_row(newest, (), |row| row.get(0)).during(DURING)?;
     let mut memory = Memory::new(Registry::load(tx)?, seq);
     memory.sealed = Arc::new(load_sealed(tx)?);
