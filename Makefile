@@ -6,8 +6,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := list
 STORY ?=
 DATA ?=
+FEATURES ?=
 
-.PHONY: list demo test check pages firmware e2e snapshots screenshots soak bench deny tools-demo tools-firmware tools-test
+.PHONY: list demo test check pages firmware e2e snapshots screenshots soak bench deny advisories static tools-demo tools-firmware tools-test
 
 list: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +41,9 @@ soak: tools-test ## the long versions: 10,000 cases of each property, 10,000 pow
 	PROPTEST_CASES=10000 POWER_CUTS=10000 GENGFU_FLIPS=10000 GENGFU_DISKS=10000 cargo nextest run --profile soak --workspace --exclude e2e --locked
 	GENGFU_CUTS=1000 cargo nextest run --profile soak --workspace --locked --no-capture -E 'package(e2e) and test(/power_cut/)'
 
+static: ## one file without libraries, for any Linux of this kind; FEATURES=influx adds InfluxDB
+	.ci/static "$(FEATURES)"
+
 bench: ## what the figures in the READMEs are made with; minutes on a quiet machine
 	cargo build --release --locked -p gateway
 	target/release/gengfu bench store
@@ -50,6 +54,12 @@ bench: ## what the figures in the READMEs are made with; minutes on a quiet mach
 deny: ## licences, bans and sources of all packages
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check bans licenses sources
+	cargo deny --all-features --locked check bans licenses sources
+
+advisories: ## known faults of all packages; fetches the list of them
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check advisories
+	cargo deny --all-features --locked check advisories
 
 tools-demo:
 	@.ci/tools demo

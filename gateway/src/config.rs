@@ -12,6 +12,10 @@ use jiff::civil::Time;
 
 use crate::document::{self, Mistake, Section};
 
+mod influx;
+
+pub use influx::{Address, InfluxConfig};
+
 /// Everything a gateway process needs to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -23,6 +27,8 @@ pub struct Config {
     pub mqtt: MqttConfig,
     /// How mails go out; without it they wait in the outbox.
     pub mail: Option<MailConfig>,
+    /// An InfluxDB that readings also go to.
+    pub influx: Option<InfluxConfig>,
     /// How long readings are kept, and how much memory they may wait in.
     pub store: StoreConfig,
     /// Where, when and how many backups are made; none without it.
@@ -277,7 +283,8 @@ impl Config {
             let mail = root.section("mail", |mail| read_mail(mail, folder));
             let store = root.section("store", read_store).unwrap_or_default();
             let backup = root.section("backup", |backup| read_backup(backup, folder));
-            Some(Self { data_dir, web, mqtt: mqtt?, mail, store, backup, log })
+            let influx = root.section("influx", |influx| influx::read(influx, folder));
+            Some(Self { data_dir, web, mqtt: mqtt?, mail, influx, store, backup, log })
         })
     }
 }

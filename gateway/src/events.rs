@@ -35,6 +35,10 @@ impl Counter {
     fn add(&self, n: u64) {
         self.value.fetch_add(n, Ordering::Relaxed);
     }
+
+    fn set(&self, n: u64) {
+        self.value.store(n, Ordering::Relaxed);
+    }
 }
 
 impl Family {
@@ -57,6 +61,13 @@ macro_rules! counters {
     };
 }
 
+macro_rules! gauges {
+    ($($ident:ident = $name:literal, $help:literal;)*) => {
+        $(static $ident: Counter = Counter::new($name, $help);)*
+        static GAUGES: &[&Counter] = &[$(&$ident),*];
+    };
+}
+
 macro_rules! families {
     ($($ident:ident = $name:literal, $label:literal, $help:literal;)*) => {
         $(static $ident: Family = Family::new($name, $help, $label);)*
@@ -74,6 +85,8 @@ counters! {
     BACKUPS_FAILED = "gengfu_backups_failed_total", "Backups that could not be made or did not pass their check.";
     MAILS_SENT = "gengfu_mails_sent_total", "Mails that a mail server took.";
     LOGINS_FAILED = "gengfu_logins_failed_total", "Refused attempts to log in.";
+    TARGET_LINES = "gengfu_target_lines_total", "Lines that an InfluxDB took.";
+    TARGET_LINES_REFUSED = "gengfu_target_lines_refused_total", "Lines that an InfluxDB refused and that were put aside.";
 }
 
 families! {
@@ -84,6 +97,12 @@ families! {
     FINDINGS_CLOSED = "gengfu_findings_closed_total", "kind", "Findings closed.";
     MAILS_FAILED = "gengfu_mails_failed_total", "class", "Attempts to send a mail that did not succeed.";
     POLLS_FAILED = "gengfu_polls_failed_total", "meter", "Polls without a value, by meter.";
+    TARGET_FAILED = "gengfu_target_requests_failed_total", "class", "Requests to an InfluxDB that did not succeed.";
+}
+
+gauges! {
+    TARGET_LAG = "gengfu_target_lag_seconds", "Age of the oldest reading that an InfluxDB has yet to get.";
+    TARGET_WAITING = "gengfu_target_waiting_readings", "Readings in the intake log that an InfluxDB has yet to get.";
 }
 
 /// Counts packs that the gate let through.
@@ -270,6 +289,42 @@ pub fn request_failed(path: &str, error: &dyn std::error::Error) {
     tracing::error!(path, error = %chain(error), "request failed");
 }
 
+/// An InfluxDB took lines, and refused others that are now kept aside.
+pub fn target_took(lines: u64, refused: u64) {
+    TARGET_LINES.add(lines);
+    TARGET_LINES_REFUSED.add(refused);
+    if 0 < refused {
+        tracing::warn!(refused, "InfluxDB refused lines; they are kept aside");
+    }
+}
+
+/// A request to an InfluxDB did not succeed; `class` says what kind of trouble it is.
+pub fn target_failed(class: &'static str, reason: &str, retry_s: i64) {
+    TARGET_FAILED.add(class, 1);
+    tracing::warn!(class, reason, retry_s, "InfluxDB did not take readings");
+}
+
+/// An InfluxDB takes readings again.
+pub fn target_back() {
+    tracing::info!("InfluxDB takes readings again");
+}
+
+/// How far an InfluxDB is behind.
+pub fn target_lags(readings: u64, seconds: u64) {
+    TARGET_WAITING.set(readings);
+    TARGET_LAG.set(seconds);
+}
+
+/// An InfluxDB does not take sums of days; they are sent again with the next change.
+pub fn target_refuses_days(reason: &str) {
+    tracing::warn!(reason, "InfluxDB does not take sums of days");
+}
+
+/// What an InfluxDB should get could not be read: it failed its checksum.
+pub fn target_misses(damaged: u64) {
+    tracing::error!(damaged, "damaged rows are not in InfluxDB either");
+}
+
 /// A round of the watch could not be finished.
 pub fn watch_failed(error: &dyn std::error::Error) {
     tracing::error!(error = %chain(error), "watch round failed");
@@ -300,6 +355,11 @@ pub fn metrics() -> String {
         let (name, help) = (counter.name, counter.help);
         let value = counter.value.load(Ordering::Relaxed);
         out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n"));
+    }
+    for gauge in GAUGES {
+        let (name, help) = (gauge.name, gauge.help);
+        let value = gauge.value.load(Ordering::Relaxed);
+        out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"));
     }
     for family in FAMILIES {
         let (name, help, label) = (family.name, family.help, family.label);

@@ -41,6 +41,12 @@ pub enum Code {
     PayloadsRejected,
     /// A detector or a report could not do its work.
     WorkFailing,
+    /// An InfluxDB cannot be reached, or has no time for us; readings wait here.
+    InfluxAway,
+    /// An InfluxDB does not let us in, or has no such bucket; readings wait here.
+    InfluxRefuses,
+    /// An InfluxDB did not take some lines; they are kept aside here.
+    InfluxLinesRefused,
 }
 
 impl Code {
@@ -63,6 +69,9 @@ impl Code {
             Self::NodeGone => "node_gone",
             Self::PayloadsRejected => "payloads_rejected",
             Self::WorkFailing => "work_failing",
+            Self::InfluxAway => "influx_away",
+            Self::InfluxRefuses => "influx_refuses",
+            Self::InfluxLinesRefused => "influx_lines_refused",
         }
     }
 }

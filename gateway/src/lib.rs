@@ -12,6 +12,8 @@ pub mod demo;
 pub mod document;
 pub mod events;
 pub mod health;
+#[cfg(feature = "influx")]
+pub mod influx;
 pub mod ingest;
 pub mod keep;
 pub mod ledger;

@@ -43,6 +43,9 @@ use crate::store::{Options, Store, StoreError};
 use crate::watch::Watch;
 use crate::web::{self, Rooms, WebState};
 
+#[cfg(feature = "influx")]
+pub(crate) mod influx;
+
 /// How long the doors wait for acknowledgements of what is in flight.
 const IN_FLIGHT: Duration = Duration::from_secs(3);
 /// How long the doors may take to close.
@@ -189,9 +192,29 @@ impl House {
             open_reading: config.web.open_reading,
             https: config.web.base_url.starts_with("https://"),
         };
-        let rooms = rooms(store, ledger, clock, health, live, &config.web.base_url, options);
-
         let mut core = JoinSet::new();
+        #[cfg(not(feature = "influx"))]
+        let portfolio = None;
+        #[cfg(feature = "influx")]
+        let portfolio = match &config.influx {
+            Some(config) => {
+                let feed = influx::feed(config, (&store, &clock, &health), &ledger).await?;
+                core.spawn(named("influx", {
+                    let stopped = stopped.clone();
+                    async move {
+                        feed.run(stopped).await;
+                        anyhow::Ok(())
+                    }
+                }));
+                influx::portfolio(config, &clock).await?
+            }
+            None => None,
+        };
+        let rooms = Rooms {
+            portfolio,
+            ..rooms(store, ledger, clock, health, live, &config.web.base_url, options)
+        };
+
         let mut doors = tokio::spawn(doors.keep(site, doors_stop));
         core.spawn(named("recorder", recorder.run(queue)));
         core.spawn(named("site book", follow.run(stopped.clone())));
@@ -412,6 +435,7 @@ fn rooms(
         live,
         workbook: Box::new(workbook),
         send_report: Box::new(send_report),
+        portfolio: None,
         options,
     }
 }

@@ -315,6 +315,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/portfolio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns what all sites used in a month, day by day; a part of this one is not known yet. */
+        get: operations["get_portfolio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/{month}.xlsx": {
         parameters: {
             query?: never;
@@ -1494,7 +1511,7 @@ export interface components {
          * @description The states that a page can tell of.
          * @enum {string}
          */
-        NoticeCode: "disk_full" | "disk_read_only" | "store_damaged" | "backup_failing" | "broker_away" | "broker_untrusted" | "broker_refuses" | "broker_silent" | "broker_drops" | "mail_failing" | "calendar_missing" | "site_book_missing" | "node_gone" | "payloads_rejected" | "work_failing" | "readings_late";
+        NoticeCode: "disk_full" | "disk_read_only" | "store_damaged" | "backup_failing" | "broker_away" | "broker_untrusted" | "broker_refuses" | "broker_silent" | "broker_drops" | "mail_failing" | "calendar_missing" | "site_book_missing" | "node_gone" | "payloads_rejected" | "work_failing" | "influx_away" | "influx_refuses" | "influx_lines_refused" | "readings_late";
         /**
          * @description How much a notice matters.
          * @enum {string}
@@ -1566,6 +1583,22 @@ export interface components {
             /** @description What people call it. */
             name: components["schemas"]["Text"];
         };
+        /** @description What all sites used in a month that write to the same InfluxDB as this one. */
+        Portfolio: {
+            /** @description `YYYY-MM`. */
+            month: string;
+            /** @description Whether the sites could be read. */
+            state: components["schemas"]["PortfolioState"];
+            /** @description Why they could not be read; null if they could. */
+            reason: string | null;
+            /** @description One row per site, by identifier; empty unless they could be read. */
+            sites: components["schemas"]["SiteMonth"][];
+        };
+        /**
+         * @description Whether several sites can be read.
+         * @enum {string}
+         */
+        PortfolioState: "ready" | "off" | "failing";
         /** @description Why a request was not answered. */
         Problem: {
             /**
@@ -1661,6 +1694,19 @@ export interface components {
             reason: string;
             /** @description Where the photo of the display is kept, or what it shows. */
             photo?: string | null;
+        };
+        /** @description What one site used in the month, as its own gateway says. */
+        SiteMonth: {
+            /** @description Identifier of the site. */
+            id: string;
+            /** @description What people call it. */
+            name: components["schemas"]["Text"];
+            /** @description ISO 4217 code of its currency. */
+            currency: string;
+            /** @description One row per day and medium that its gateway has told of. */
+            days: components["schemas"]["DayMonth"][];
+            /** @description One row per medium: the sum of these days. */
+            totals: components["schemas"]["MediumMonth"][];
         };
         /** @description The site, as far as a page's frame needs it. */
         SiteSummary: {
@@ -3112,6 +3158,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Patrol"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_portfolio: {
+        parameters: {
+            query?: {
+                /** @description `YYYY-MM`; the current one if absent */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Portfolio"];
                 };
             };
             /** @description Refused, and why */

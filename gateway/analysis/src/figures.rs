@@ -26,7 +26,7 @@ use crate::{
     interval::{INTERVAL_S, IntervalAmount, Span},
     money::Cost,
     profile::{day_span, within},
-    site::{Medium, Meter, Site},
+    site::{Medium, Meter, Site, Text},
     tariff::{Pricing, Tariff},
 };
 
@@ -109,6 +109,25 @@ pub struct AreaFigure {
 pub struct DayFigure {
     /// The local day.
     pub date: Date,
+    /// What was used.
+    pub medium: Medium,
+    /// Its figure.
+    pub figure: Figure,
+}
+
+/// What one of several sites used of one medium on one of its local days.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SiteDay {
+    /// The site.
+    pub site: Name,
+    /// What people call it.
+    pub name: Text,
+    /// ISO 4217 code of its money.
+    pub currency: String,
+    /// The local day.
+    pub date: Date,
+    /// Its first instant.
+    pub start: i64,
     /// What was used.
     pub medium: Medium,
     /// Its figure.

@@ -19,6 +19,8 @@ mod field;
 mod house;
 mod month;
 mod safe;
+#[cfg(feature = "influx")]
+mod target;
 mod trial;
 
 /// 更夫 Gengfu: walks a building's meters and calls out waste.
@@ -112,12 +114,18 @@ enum Command {
         #[arg(long, default_value = "")]
         note: String,
     },
-    /// Print the newest site book.
-    #[command(after_help = "Example: gengfu export --config gengfu.toml > site.toml")]
+    /// Print the newest site book, or send all readings to an InfluxDB.
+    #[command(
+        after_help = "Examples: gengfu export --config gengfu.toml > site.toml\n          gengfu export --config gengfu.toml --to influx"
+    )]
     Export {
         /// The configuration file.
         #[arg(long, default_value = "gengfu.toml")]
         config: PathBuf,
+        /// Where to: print the site book, or send all readings to the `[influx]` of the
+        /// configuration. An interrupted sending goes on where it was.
+        #[arg(long, default_value = "site-book", value_parser = ["site-book", "influx"])]
+        to: String,
     },
     /// Copy everything the gateway keeps into a new folder; the gateway may go on running.
     #[command(
@@ -207,7 +215,13 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
         Command::Import { config, site_book, author, note } => {
             book::import(&config, &site_book, &author, &note, &clock)
         }
-        Command::Export { config } => book::export(&config),
+        #[cfg(feature = "influx")]
+        Command::Export { config, to } if to == "influx" => target::export(&config, &clock),
+        #[cfg(not(feature = "influx"))]
+        Command::Export { to, .. } if to == "influx" => {
+            anyhow::bail!("this gengfu was built without the feature `influx`")
+        }
+        Command::Export { config, .. } => book::export(&config),
         Command::Backup { config, to } => safe::backup(&config, &to),
         Command::Restore { config, from } => safe::restore(&config, &from),
         Command::Report { config, month, out, language, mail_to } => {

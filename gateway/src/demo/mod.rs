@@ -173,6 +173,7 @@ fn config(options: &Options, data_dir: PathBuf, mail_port: u16) -> Config {
             broker: None,
             sparkplug_host: None,
         },
+        influx: None,
         mail: Some(MailConfig {
             host: "127.0.0.1".to_owned(),
             port: mail_port,

@@ -65,7 +65,6 @@ const MONTHS_FOLDER: &str = "months";
 pub struct Store {
     series: Series,
     journal: Journal,
-    #[cfg(test)]
     database: Arc<Database>,
     found: Arc<[Damage]>,
     // As long as it lives nobody puts another main file in place of this one.
@@ -136,7 +135,6 @@ impl Store {
         Ok(Self {
             series,
             journal: Journal::new(Arc::clone(&database)),
-            #[cfg(test)]
             database,
             found: found.into(),
             _open: Arc::new(open),

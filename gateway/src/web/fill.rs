@@ -112,6 +112,9 @@ impl From<health::Code> for NoticeCode {
             health::Code::NodeGone => Self::NodeGone,
             health::Code::PayloadsRejected => Self::PayloadsRejected,
             health::Code::WorkFailing => Self::WorkFailing,
+            health::Code::InfluxAway => Self::InfluxAway,
+            health::Code::InfluxRefuses => Self::InfluxRefuses,
+            health::Code::InfluxLinesRefused => Self::InfluxLinesRefused,
         }
     }
 }

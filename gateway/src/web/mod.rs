@@ -25,7 +25,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analysis::figures::MonthFigures;
+use analysis::figures::{MonthFigures, SiteDay};
 use analysis::site::Site;
 use axum::Router;
 use axum::extract::State;
@@ -83,6 +83,10 @@ pub type Workbook = dyn Fn(&MonthFigures, &Site) -> Result<Vec<u8>, AnyError> + 
 pub type SendReport =
     dyn Fn(&MonthFigures, &Site, &[String], &str) -> Result<(), AnyError> + Send + Sync;
 
+/// Reads the days of all sites that begin within `[from, to)` (Unix seconds) from where they
+/// are kept together; another room's, as above. May block for as long as a server takes.
+pub type Portfolio = dyn Fn(i64, i64) -> Result<Vec<SiteDay>, AnyError> + Send + Sync;
+
 /// The rooms that the web asks.
 pub struct Rooms {
     /// What was measured, and what was decided.
@@ -99,6 +103,8 @@ pub struct Rooms {
     pub workbook: Box<Workbook>,
     /// Sends the workbook of a month.
     pub send_report: Box<SendReport>,
+    /// Reads the days of all sites; `None` where only this site is known.
+    pub portfolio: Option<Box<Portfolio>>,
     /// How the web behaves.
     pub options: Options,
 }

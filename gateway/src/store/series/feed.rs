@@ -18,12 +18,13 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 
 use super::block::Block;
-use super::months::{Month, MonthFile};
+use super::check::is_whole;
+use super::months::{Month, MonthFile, key_of};
 use super::registry::Registry;
 use super::row::{Head, Rows, take_row};
 use super::stored::day_and_meter;
 use super::{Arrival, Engine};
-use crate::store::codec::{Cursor, crc32};
+use crate::store::codec::Cursor;
 use crate::store::error::{During, StoreError};
 
 const DURING: &str = "read what a target has yet to get";
@@ -143,12 +144,13 @@ impl Engine {
                 let batch = row.get_ref(2).during(DURING)?.as_blob();
                 let batch =
                     batch.map_err(|error| StoreError::corrupt(DURING, error.to_string()))?;
-                let whole = crc32(batch) == row.get::<_, u32>(1).during(DURING)?;
+                let seq: i64 = row.get(0).during(DURING)?;
+                let whole = is_whole(row.get(1).during(DURING)?, &[seq], batch);
                 if !whole || names.decode(|names| tell_batch(batch, names, &mut telling))?.is_none()
                 {
                     telling.fed.damaged += 1;
                 }
-                telling.fed.position.seq = row.get(0).during(DURING)?;
+                telling.fed.position.seq = seq;
             }
             Ok(telling.fed)
         })
@@ -211,7 +213,7 @@ impl Engine {
             let data = row.get_ref(2).during(DURING)?.as_blob();
             let data = data.map_err(|error| StoreError::corrupt(DURING, error.to_string()))?;
             let meter = day_and_meter(id).1;
-            if names.decode(|names| tell_block(data, meter, names, telling))?.is_none() {
+            if names.decode(|names| tell_block((data, id), meter, names, telling))?.is_none() {
                 telling.fed.damaged += 1;
             }
         }
@@ -244,8 +246,9 @@ impl Engine {
             let generation = file.generation();
             while telling.fed.packs < packs_max {
                 let Some((id, data)) = file.part_after(after)? else { return Ok(over) };
-                let meter = MonthFile::meter_of(id);
-                if names.decode(|names| tell_block(&data, meter, names, telling))?.is_none() {
+                let (meter, key) = (MonthFile::meter_of(id), key_of(Month(found), id));
+                if names.decode(|names| tell_block((&data, key), meter, names, telling))?.is_none()
+                {
                     telling.fed.damaged += 1;
                 }
                 after = Some(id);
@@ -356,15 +359,15 @@ fn tell_batch(batch: &[u8], registry: &Registry, telling: &mut Telling<'_>) -> O
     Some(())
 }
 
-/// Tells what readers see of a block.
+/// Tells what readers see of a block, given with its key.
 fn tell_block(
-    data: &[u8],
+    (data, key): (&[u8], i64),
     meter: u32,
     registry: &Registry,
     telling: &mut Telling<'_>,
 ) -> Option<()> {
     let mut rows = Rows::default();
-    Block::open(data)?.rows(registry, &mut rows)?;
+    Block::open(data, key)?.rows(registry, &mut rows)?;
     rows.unite(registry);
     telling.tell(&rows, rows.visible(), meter, registry)
 }

@@ -332,6 +332,14 @@ impl Series {
         self.engine.forget_before(instant)
     }
 
+    /// Returns the earliest instant that any pack has.
+    #[must_use]
+    pub fn first_instant(&self) -> Option<i64> {
+        let memory = self.engine.memory();
+        let all = 0..u32::try_from(memory.registry.meter_count()).unwrap_or(u32::MAX);
+        memory.meters(all).map(|(_, state)| state.first_instant).min()
+    }
+
     /// Tells what came since a target's position, in order of arrival: whole batches, until
     /// there are `packs_max` packs or more. Nothing has come if it tells of none.
     ///

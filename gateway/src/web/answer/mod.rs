@@ -18,6 +18,7 @@ pub mod meter;
 pub mod month;
 pub mod patrol;
 pub mod place;
+pub mod portfolio;
 pub mod problem;
 pub mod session;
 pub mod status;

@@ -112,6 +112,12 @@ pub enum NoticeCode {
     PayloadsRejected,
     /// A detector or a report could not do its work.
     WorkFailing,
+    /// An InfluxDB is away; `readings` wait here for it, the oldest for `seconds`.
+    InfluxAway,
+    /// An InfluxDB turns us away with HTTP status `status`; `readings` wait here for it.
+    InfluxRefuses,
+    /// An InfluxDB did not take `count` lines; they are kept aside.
+    InfluxLinesRefused,
     /// No meter has been read for a while, since `since_at`.
     ReadingsLate,
 }

@@ -13,6 +13,7 @@ mod mails;
 mod meters;
 mod months;
 mod patrol;
+mod portfolio;
 mod row;
 mod session;
 mod site_book;
@@ -54,6 +55,7 @@ mod why;
         months::get_buildings,
         months::get_report,
         months::send_report,
+        portfolio::get_portfolio,
         mails::list_mails,
         super::live::watch_live,
         site_book::get_site_book,
@@ -100,6 +102,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/months/{month}/buildings", get(months::get_buildings))
         .route("/api/v1/reports/{month}", get(months::get_report))
         .route("/api/v1/reports/{month}/send", post(months::send_report))
+        .route("/api/v1/portfolio", get(portfolio::get_portfolio))
         .route("/api/v1/mails", get(mails::list_mails))
         .route("/api/v1/live", get(super::live::watch_live))
         .route("/api/v1/site-book", get(site_book::get_site_book).put(site_book::put_site_book))

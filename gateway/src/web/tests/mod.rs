@@ -23,6 +23,7 @@ mod contract;
 mod doors;
 mod findings;
 mod live;
+mod portfolio;
 mod sessions;
 mod why;
 
@@ -135,6 +136,11 @@ fn name(text: &str) -> Name {
 impl House {
     /// A house without a site book and without users.
     fn empty(options: Options) -> Self {
+        Self::empty_with(options, None)
+    }
+
+    /// The same, with somebody who knows other sites.
+    fn empty_with(options: Options, portfolio: Option<Box<super::Portfolio>>) -> Self {
         let dir = TempDir::new().expect("a folder");
         let store = Store::open(dir.path()).expect("a store");
         let clock = Clock::manual(NOW);
@@ -146,6 +152,7 @@ impl House {
             live: Live::default(),
             workbook: Box::new(|_, _| Ok(b"workbook".to_vec())),
             send_report: Box::new(|_, _, _, _| Ok(())),
+            portfolio,
             options,
         });
         let stop = watch::Sender::new(false);
