@@ -21,7 +21,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["site_book"]),
     ("letter", &["words"]),
     ("store", &["clock", "events"]),
-    ("influx", &["clock", "config", "events", "health", "store"]),
+    // Its tests read the demo's site book.
+    ("influx", &["clock", "config", "events", "health", "site_book", "store"]),
     ("ingest", &["clock", "config", "events", "health", "site_book", "store"]),
     ("record", &["clock", "events", "health", "ingest", "live", "store"]),
     ("node", &["clock", "config", "events"]),
