@@ -49,6 +49,8 @@ bench: ## what the figures in the READMEs are made with; minutes on a quiet mach
 	target/release/gengfu bench store
 	target/release/gengfu bench store --pattern minute --rounds 1
 	target/release/gengfu bench store --meters 100000 --days 1 --rounds 1 --decoded-only --packs 5000
+	target/release/gengfu bench ingest --own --through mosquitto
+	target/release/gengfu bench query
 	target/release/gengfu bench crash
 
 deny: ## licences, bans and sources of all packages

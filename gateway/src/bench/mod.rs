@@ -17,6 +17,7 @@ pub mod fleet;
 pub mod gauge;
 pub mod ingest;
 mod line;
+pub mod query;
 pub mod server;
 pub mod sheet;
 pub mod store;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{note, say};
 use crate::bench::fleet::Pattern;
-use crate::bench::{Sheet, crash, ingest, store};
+use crate::bench::{Sheet, crash, ingest, query, store};
 
 /// What is measured, and how its figures are printed.
 #[derive(Debug, Args)]
@@ -37,6 +37,9 @@ enum Bench {
     /// What `ingest` starts to publish; prints `ready`, begins at a line, tells at the end.
     #[command(hide = true)]
     Publish(ingest::publisher::PublishArguments),
+    /// How long answers take: last values, a month by building, a meter's year.
+    #[command(after_help = "Example: gengfu bench query --month-meters 10000")]
+    Query(QueryArguments),
     /// Kill a store at full speed, at moments that nobody foresees, and look what is there.
     #[command(after_help = "Example: gengfu bench crash --kills 20")]
     Crash(CrashArguments),
@@ -50,6 +53,16 @@ enum Bench {
         #[arg(long)]
         from: u64,
     },
+}
+
+#[derive(Debug, Args)]
+struct QueryArguments {
+    /// Meters whose last values are asked for.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    last_meters: u32,
+    /// Meters whose month is summed up by building.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    month_meters: u32,
 }
 
 #[derive(Debug, Args)]
@@ -113,6 +126,13 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         Bench::Crash(CrashArguments { kills, meters, life_ms }) => {
             let folder = folder.path.join("data");
             crash::run(&crash::Options { meters, kills, life_ms, folder }, &note)?
+        }
+        Bench::Query(QueryArguments { last_meters, month_meters }) => {
+            let folder = folder.path.clone();
+            query::run(
+                &query::Options { last_meters, month_meters, year_days: 365, folder },
+                &note,
+            )?
         }
         Bench::CrashChild { .. } => return Ok(()),
     };
