@@ -32,6 +32,21 @@ const FAULTS: [Fault; 9] = [
     Fault::Doubled,
 ];
 
+impl Fault {
+    /// Whether readings tell the fault from use wherever the counter stands.
+    fn is_told_at_the_turn(self) -> bool {
+        matches!(self, Self::Swap | Self::Outage | Self::Doubled)
+    }
+}
+
+/// Whether a counter is so far from its turn that readings tell a fault from use. A meter
+/// cleared in the quarter hour before it turns has turned, for all that it shows; so has one
+/// that shows zeros while it turns; a dip of a fifteenth of less than 200 kWh is less than the
+/// use of two polls. Six hours at 22 kW are 132 kWh.
+fn is_off_the_turn(value: i64, rollover: i64) -> bool {
+    200_000_000 < value && value < rollover - 200_000_000
+}
+
 /// What a meter of a year of faults said, and what was done to it.
 struct Year {
     readings: Vec<CounterReading>,
@@ -52,6 +67,10 @@ fn year(faults: &[(Fault, i64)], rollover: i64) -> Year {
     while at < end {
         let week = usize::try_from((at - MONTH).div_euclid(WEEK_S)).ok();
         let fault = week.and_then(|week| faults.get(week));
+        let fault = fault.filter(|(fault, begins)| {
+            let began = at - (at - MONTH).rem_euclid(WEEK_S) + begins * 900;
+            fault.is_told_at_the_turn() || is_off_the_turn(shown(began, offset), rollover)
+        });
         // Polls since the fault began.
         let since = (at - MONTH).rem_euclid(WEEK_S) / 900 - fault.map_or(0, |(_, begins)| *begins);
         let value = shown(at, offset);
@@ -129,7 +148,11 @@ proptest! {
         let (measured, estimated, missing) = totals(&found.intervals);
         let true_total = truth(asked.to) - truth(asked.from);
         let error = (measured + estimated - true_total).abs();
-        prop_assert!(error * 10_000 <= true_total, "{error} of {true_total}: {faults:?}");
+        // What went through between the last poll and a reset is nowhere: it is estimated, and
+        // where the building wakes or rests in that quarter hour, by half of it wrongly.
+        let resets = found.breaks.iter().filter(|it| it.kind == BreakKind::Reset).count();
+        let allowed = true_total / 10_000 + 2_750_000 * i64::try_from(resets).unwrap();
+        prop_assert!(error <= allowed, "{error} of {true_total}: {faults:?}");
         prop_assert_eq!(missing, 0);
         for interval in &found.intervals {
             // No interval, that of a recovery least of all, shows what no building draws: 22 kW
