@@ -11,6 +11,9 @@ use crate::readings::{counts, pack};
 
 const BACKUPS: usize = 3;
 
+/// As many packs as the four meters can have until 23:00, one a second each.
+const ALL: u32 = 320_000;
+
 #[test]
 fn a_backup_made_while_readings_come_in_has_all_that_was_acknowledged_before() {
     story("backup-beside", |world| {
@@ -19,14 +22,14 @@ fn a_backup_made_while_readings_come_in_has_all_that_was_acknowledged_before() {
         let gateway = Gateway::start(world)?;
         gateway.set_up()?;
         let mut node = Publisher::new("node-office")?;
-        (0..200_000).try_for_each(|number| pack(number).map(|pack| node.owe(pack)))?;
+        (0..ALL).try_for_each(|number| pack(number).map(|pack| node.owe(pack)))?;
         node.publish(gateway.listener()?, Duration::from_millis(500))?;
         let mut before = vec![node.acknowledged];
 
         for number in 0..BACKUPS {
             let address = gateway.listener()?.to_owned();
             let made = std::thread::scope(|scope| {
-                let publishing = scope.spawn(|| node.publish(&address, Duration::from_secs(3)));
+                let publishing = scope.spawn(|| node.publish(&address, Duration::from_secs(1)));
                 let made = backup(world, &format!("copy-{number}"));
                 publishing.join().map_err(|_| anyhow::anyhow!("the node panicked"))??;
                 made
@@ -34,7 +37,8 @@ fn a_backup_made_while_readings_come_in_has_all_that_was_acknowledged_before() {
             assert!(made.contains("done: 1 files"), "{made}");
             before.push(node.acknowledged);
         }
-        assert!(before.windows(2).all(|pair| pair[0] < pair[1]), "it went on: {before:?}");
+        // A quick machine has them all before the last backup; beside the first it goes on.
+        assert!(before[0] < before[1] && before.is_sorted(), "it went on: {before:?}");
         drop(gateway);
 
         let refused = backup(world, "copy-0").unwrap_err().to_string();
