@@ -2,7 +2,7 @@
 //!
 //! The code is `firmware`'s; here are only the parts that a microcontroller would bring
 //! itself: sockets and serial ports ([`port`]), Modbus TCP ([`tcp`]), a file for a flash
-//! ([`file`]), the clock, the log and the way to the broker ([`host`]).
+//! ([`mod@file`]), the clock, the log and the way to the broker ([`host`]).
 //!
 //! It starts with everything else away, waits for its plan, and goes on for ever: neither
 //! a broker nor a bus that is gone ends it. What it has read waits in a file, through any
