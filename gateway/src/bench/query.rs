@@ -63,7 +63,9 @@ pub fn run(options: &Options, progress: Progress<'_>) -> Result<Sheet> {
     let opened_ms = began.elapsed().as_secs_f64() * 1e3;
     let found = store.series().last_all()?.len();
     let last_ms = began.elapsed().as_secs_f64() * 1e3;
-    ensure!(found == usize::try_from(options.last_meters)?, "{found} meters have a last value");
+    // A pack in a thousand is never sent: of many meters, one has none of two.
+    let least = usize::try_from(options.last_meters)?.saturating_mul(999) / 1_000;
+    ensure!(least <= found, "{found} meters have a last value");
     drop(store);
     sheet.add("open", opened_ms, "ms");
     sheet.add_with("open_and_last_values", last_ms, "ms", Target::AtMost(50.0));
