@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::{During, StoreError};
@@ -95,7 +96,7 @@ impl Database {
     ///
     /// A system that could not write a page once shows it as written from then on (Linux
     /// marks it clean), so the log may be whole in its memory and not on the disk. What is
-    /// written again is written. Where another process is reading, as a backup does, it is
+    /// written again is written; the log itself was, by [`super::wal::write_again`]. Where another process is reading, as a backup does, it is
     /// left as it is.
     pub(super) fn settle(&self) -> Result<(), StoreError> {
         const DURING: &str = "copy the log into the main file";
@@ -129,6 +130,7 @@ impl Database {
                 Some(StoreError::ReadOnly { .. }) => StoreError::ReadOnly { during, source },
                 _ => {
                     self.failed.store(true, Ordering::Relaxed);
+                    leave_the_log(&writer);
                     StoreError::Failing { during, source }
                 }
             }
@@ -168,6 +170,14 @@ impl Database {
     pub(super) fn writer(&self) -> MutexGuard<'_, Connection> {
         lock(&self.writer)
     }
+}
+
+/// Closing would copy the log into the file, and a log whose sync failed may not be on the
+/// disk: if the power failed meanwhile, nothing could mend the pages that were changed. The
+/// next start writes the log again first.
+fn leave_the_log(writer: &Connection) {
+    // One that takes no more settings copies nothing either.
+    writer.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok();
 }
 
 fn is_of_a_sync(error: &(dyn std::error::Error + 'static)) -> bool {

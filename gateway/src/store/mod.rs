@@ -110,6 +110,7 @@ impl Store {
         if lock.is_some() {
             migrate::remove_unfinished(&path)?;
             found.extend(wal::keep_if_damaged(&path)?.map(Damage::of_the_log));
+            wal::write_again(&path)?;
         }
         let due = migrate::due(&path, migrate::MIGRATIONS)?;
         if let migrate::Due::Copy { found } = due {

@@ -10,6 +10,8 @@
 //! of 32 bytes; frames of a header of 24 and one page; each frame's checksum goes on from
 //! the one before.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::{During, StoreError};
@@ -43,6 +45,29 @@ pub(super) fn keep_if_damaged(main: &Path) -> Result<Option<String>, StoreError>
     files::sync_folder_of(&kept)?;
     let name = kept.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(Some(format!("{fault}; the log as it was is kept as `{name}`")))
+}
+
+/// Writes the log again, each byte over itself, and syncs it.
+///
+/// A sync that failed left the log whole in the system's memory and not on the disk, and a
+/// later one succeeds without writing it (Linux marks such pages clean). To copy such a log
+/// into the file is to change pages that, if the power fails meanwhile, nothing can mend.
+/// At any moment each sector has the bytes of before or the same ones again.
+pub(super) fn write_again(main: &Path) -> Result<(), StoreError> {
+    const DURING: &str = "write the log again";
+    let path = path_of(main);
+    if !path.exists() {
+        return Ok(());
+    }
+    let log = File::options().write(true).open(&path).during(DURING)?;
+    let mut at = 0;
+    files::read_through(&path, |piece| {
+        log.write_all_at(piece, at)?;
+        at += piece.len() as u64;
+        Ok(())
+    })
+    .during(DURING)?;
+    log.sync_all().during(DURING)
 }
 
 fn free_name(path: &Path) -> PathBuf {

@@ -113,7 +113,11 @@ impl Watched {
         let (word, number) = self.fault(state);
         let nth = state.syncs;
         state.syncs += 1;
-        if word == b"syncs" && number <= nth { Verdict::Fail(libc::EIO) } else { Verdict::Go }
+        match word.as_slice() {
+            b"syncs" if number <= nth => Verdict::Fail(libc::EIO),
+            b"onesync" if number == nth => Verdict::Fail(libc::EIO),
+            _ => Verdict::Go,
+        }
     }
 
     /// What changes a name.

@@ -43,6 +43,8 @@ pub enum Fault {
     /// The n-th sync and all after it fail (EIO), and what it should have written is lost,
     /// though the process goes on to see it.
     Syncs(u64),
+    /// The n-th sync fails so, and those after it succeed.
+    OneSync(u64),
     /// The n-th write stops halfway, and the process dies.
     Torn(u64),
 }
@@ -55,6 +57,7 @@ impl fmt::Display for Fault {
             Self::ReadOnly => f.write_str("readonly 0"),
             Self::Writes(n) => write!(f, "writes {n}"),
             Self::Syncs(n) => write!(f, "syncs {n}"),
+            Self::OneSync(n) => write!(f, "onesync {n}"),
             Self::Torn(n) => write!(f, "torn {n}"),
         }
     }

@@ -44,6 +44,16 @@ pub(crate) fn said(data: &Path) -> PathBuf {
     data.with_file_name("acknowledged")
 }
 
+/// The last number written there, and the bytes of whole lines: a fault may have cut the
+/// last one short.
+pub(crate) fn last_said(data: &Path) -> (u32, u64) {
+    let text = std::fs::read_to_string(said(data)).unwrap_or_default();
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let last = whole.lines().last().map_or(0, |line| line.parse().expect("a number"));
+    let ends = if whole.is_empty() { 0 } else { whole.len() + 1 };
+    (last, u64::try_from(ends).expect("a short file"))
+}
+
 /// The name under which the driver is started, as a test that does nothing by itself.
 #[test]
 fn is_driven() {
@@ -62,7 +72,11 @@ fn is_driven() {
 /// Records from where the store stands, and says after each batch how many there are.
 fn record(data: &Path, rounds: u32) -> Result<()> {
     let mut store = open(data)?;
+    let whole = last_said(data).1;
     let mut said = File::options().create(true).append(true).open(said(data))?;
+    if whole < said.metadata()?.len() {
+        said.set_len(whole)?;
+    }
     let first = batches(&store)?;
     for round in first..rounds {
         let batch: Vec<Arrival> = (round * BATCH..(round + 1) * BATCH)

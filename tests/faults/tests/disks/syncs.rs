@@ -8,7 +8,7 @@ use faults::recording;
 use faults::{Fault, Faults};
 use tempfile::TempDir;
 
-use super::driver::{batches, open};
+use super::driver::{batches, last_said, open};
 use super::power::{on_disks, opens_whole};
 use super::{disks, drive};
 
@@ -20,12 +20,14 @@ fn a_sync_that_failed_is_not_believed_by_the_next_start() {
     let mut chance = Chance::new();
     println!("seed {}", chance.seed());
     let mut failed = 0;
-    for _ in 0..4 {
+    for round in 0..4 {
         let dir = TempDir::new().unwrap();
         let disk = dir.path().join("disk");
         let faults = Faults::on(&disk).unwrap().recorded();
         let mut before = Disk::new(&disk, &disk).unwrap();
-        faults.set(Fault::Syncs(20 + chance.below(60))).unwrap();
+        let nth = 20 + chance.below(60);
+        let fault = if round % 2 == 0 { Fault::Syncs(nth) } else { Fault::OneSync(nth) };
+        faults.set(fault).unwrap();
 
         let first = drive("record", &faults, &disk.join("data")).unwrap();
         faults.set(Fault::None).unwrap();
@@ -51,21 +53,22 @@ fn a_write_that_fails_or_stops_halfway_costs_nothing_acknowledged() {
     let mut rounds = 0;
     let mut ended_badly = 0;
 
-    // Each start does some of the work and meets a fault; the last one meets none.
-    for round in 0..24 {
-        let nth = 30 + chance.below(300);
+    // Each start does some of the work and meets a fault, until one has done the rest of it
+    // first. A start that opens the store and records one batch writes some 20 times, a whole
+    // run some 1,000.
+    for round in 0..48 {
+        let nth = 20 + chance.below(80);
         let fault = [Fault::Writes(nth), Fault::Torn(nth), Fault::Full(nth * 512)][round % 3];
         faults.set(fault).unwrap();
         ended_badly += u32::from(!drive("record", &faults, &data).unwrap().success());
         faults.set(Fault::None).unwrap();
-        let said = std::fs::read_to_string(super::driver::said(&data)).unwrap_or_default();
-        let said = said.lines().last().and_then(|line| line.parse().ok()).unwrap_or(0);
+        let (said, _) = last_said(&data);
         let store = open(&data).unwrap();
         let found = batches(&store).unwrap();
         assert!(said <= found, "{fault:?}: {said} were acknowledged, {found} are there");
         assert_eq!(store.check().unwrap(), []);
         rounds = found;
     }
-    assert!(4 < ended_badly, "{ended_badly} starts met a fault");
+    assert!(0 < rounds && 4 < ended_badly, "{rounds} batches, {ended_badly} starts met a fault");
     println!("{rounds} batches came through {ended_badly} faults");
 }
