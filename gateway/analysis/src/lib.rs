@@ -12,6 +12,7 @@
 //! - [`site`]: areas, meters, people: what the site book says;
 //! - [`calendar`]: working days and holidays; whether an area is open;
 //! - [`interval`]: counter readings become an amount per quarter hour;
+//! - [`track`]: amounts at equal steps, for what looks at a load's shape;
 //! - [`profile`]: the typical day, base load, demand;
 //! - [`pace`]: how a day goes so far;
 //! - [`money`] and [`tariff`]: what an amount came to;
@@ -30,3 +31,4 @@ pub mod money;
 pub mod pace;
 pub mod profile;
 pub mod tariff;
+pub mod track;

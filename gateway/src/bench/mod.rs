@@ -13,6 +13,7 @@
 //! demo does, and none of them knows of it.
 
 pub mod crash;
+pub mod findings;
 pub mod fleet;
 pub mod gauge;
 pub mod ingest;

@@ -28,6 +28,8 @@ pub enum Target {
     AtLeast(f64),
     /// It is reached up to here.
     AtMost(f64),
+    /// It is reached from the first to the second.
+    Between(f64, f64),
 }
 
 impl Target {
@@ -35,6 +37,7 @@ impl Target {
         match self {
             Self::AtLeast(least) => least <= value,
             Self::AtMost(most) => value <= most,
+            Self::Between(least, most) => least <= value && value <= most,
         }
     }
 }
@@ -82,11 +85,16 @@ impl Sheet {
         for Figure { key, value, unit, target } in &self.figures {
             let mut figure = json!({ "value": value, "unit": unit });
             if let Some(target) = target {
-                let (bound, limit) = match target {
-                    Target::AtLeast(limit) => ("at_least", limit),
-                    Target::AtMost(limit) => ("at_most", limit),
+                let (least, most) = match *target {
+                    Target::AtLeast(least) => (Some(least), None),
+                    Target::AtMost(most) => (None, Some(most)),
+                    Target::Between(least, most) => (Some(least), Some(most)),
                 };
-                figure[bound] = json!(limit);
+                for (bound, limit) in [("at_least", least), ("at_most", most)] {
+                    if let Some(limit) = limit {
+                        figure[bound] = json!(limit);
+                    }
+                }
                 figure["met"] = json!(target.is_met(*value));
             }
             figures.insert(key.clone(), figure);
@@ -102,12 +110,13 @@ impl fmt::Display for Sheet {
         for Figure { key, value, unit, target } in &self.figures {
             write!(f, "\n  {key:<width$} {:>12} {unit:<14}", short(*value))?;
             let Some(target) = target else { continue };
-            let (sign, limit) = match target {
-                Target::AtLeast(limit) => (">=", limit),
-                Target::AtMost(limit) => ("<=", limit),
+            let bound = match *target {
+                Target::AtLeast(limit) => format!(">= {}", short(limit)),
+                Target::AtMost(limit) => format!("<= {}", short(limit)),
+                Target::Between(least, most) => format!("{} to {}", short(least), short(most)),
             };
             let verdict = if target.is_met(*value) { "met" } else { "MISSED" };
-            write!(f, " target {sign} {}: {verdict}", short(*limit))?;
+            write!(f, " target {bound}: {verdict}")?;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{note, say};
 use crate::bench::fleet::Pattern;
-use crate::bench::{Sheet, crash, ingest, query, store};
+use crate::bench::{Sheet, crash, findings, ingest, query, store};
 
 /// What is measured, and how its figures are printed.
 #[derive(Debug, Args)]
@@ -40,6 +40,11 @@ enum Bench {
     /// How long answers take: last values, a month by building, a meter's year.
     #[command(after_help = "Example: gengfu bench query --month-meters 10000")]
     Query(QueryArguments),
+    /// How well detectors and baselines do on measured data with an answer key.
+    #[command(after_help = "Example: gengfu bench findings --data measured\n\
+        The folder has tables (CSV, also .gz; first column the time) and labels.csv \
+        (series,kind,start,end); a task whose files are missing is skipped.")]
+    Findings(FindingsArguments),
     /// Kill a store at full speed, at moments that nobody foresees, and look what is there.
     #[command(after_help = "Example: gengfu bench crash --kills 20")]
     Crash(CrashArguments),
@@ -63,6 +68,13 @@ struct QueryArguments {
     /// Meters whose month is summed up by building.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     month_meters: u32,
+}
+
+#[derive(Debug, Args)]
+struct FindingsArguments {
+    /// The folder with the data.
+    #[arg(long)]
+    data: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +128,12 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         let folder = data_dir.context("a child needs --data-dir")?;
         return crash::child(&folder, meters, from, &mut std::io::stdout().lock());
     }
+    if let Bench::Findings(arguments) = bench {
+        for sheet in findings::run(&arguments.data, &note)? {
+            print(&sheet, json);
+        }
+        return Ok(());
+    }
     let folder = Folder::new(data_dir)?;
     let sheet = match bench {
         Bench::Publish(arguments) => {
@@ -134,7 +152,7 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
                 &note,
             )?
         }
-        Bench::CrashChild { .. } => return Ok(()),
+        Bench::Findings(_) | Bench::CrashChild { .. } => return Ok(()),
     };
     print(&sheet, json);
     Ok(())

@@ -1,0 +1,35 @@
+//! The scoreboard without the gateway around it: builds in seconds.
+//!
+//! `cargo run --release -p scoreboard --example findings -- DIR`
+
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+
+use std::path::PathBuf;
+
+use scoreboard::Outcome;
+
+fn main() -> anyhow::Result<()> {
+    let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".into()));
+    for outcome in scoreboard::run(&dir, &|_| {})? {
+        match outcome {
+            Outcome::Skipped { task, why } => println!("{task}: skipped, {why}"),
+            Outcome::Scored { task, scores } => {
+                println!("{task}");
+                for it in scores {
+                    let within =
+                        it.within.map_or(String::new(), |(a, b)| format!("  {a:.3}..{b:.3}"));
+                    let met = match it.goal.is_met(it.value) {
+                        Some(true) => "  met",
+                        Some(false) => "  MISSED",
+                        None => "",
+                    };
+                    println!(
+                        "  {:<40} {:>10.4} {}{within}  {:?}{met}",
+                        it.key, it.value, it.unit, it.goal
+                    );
+                }
+            }
+        }
+    }
+    Ok(())
+}
