@@ -37,6 +37,10 @@
 #[cfg(test)]
 extern crate std;
 
+// What the tests wait by.
+#[cfg(test)]
+use line_time as _;
+
 pub mod bus;
 pub mod compact;
 pub mod flash;

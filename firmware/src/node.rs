@@ -143,6 +143,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         self.outbox.lock().await.len()
     }
 
+    /// Gives the outbox back, as a power cut would.
+    pub fn into_outbox(self) -> O {
+        self.outbox.into_inner()
+    }
+
     /// Reads the meters of the plan, each when it is due, for ever.
     pub async fn read_meters<B: Bus, C: Clock, H: Host>(&self, bus: &mut B, clock: &C, host: &H) {
         let mut schedule = Schedule::new();

@@ -80,6 +80,8 @@ pub struct RtuBus<P, D> {
     driver_enable: D,
     line: LineSettings,
     debt: Option<Debt>,
+    /// Since when the line is known to be silent.
+    silent_since: Option<Instant>,
     received: [u8; RECEIVE_BYTES],
 }
 
@@ -87,7 +89,8 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
     /// Returns a bus on a port. `driver_enable` is high while we speak.
     pub fn new(port: P, driver_enable: D) -> Self {
         let line = LineSettings::default();
-        Self { port, driver_enable, line, debt: None, received: [0; RECEIVE_BYTES] }
+        let received = [0; RECEIVE_BYTES];
+        Self { port, driver_enable, line, debt: None, silent_since: None, received }
     }
 
     /// Returns the time that some characters take on the line.
@@ -106,12 +109,17 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
     }
 
     /// Waits until the line was silent for a while, and throws away what comes.
+    ///
+    /// The silence began with the last answer's end: what the node did since then, such as
+    /// putting a pack into flash, took nothing from the line.
     async fn drain(&mut self, silence: Duration) -> Result<(), PollError> {
-        let give_up = Instant::now().saturating_add(DRAIN_MAX);
+        let now = Instant::now();
+        let give_up = now.saturating_add(DRAIN_MAX);
+        let mut silent_at = self.silent_since.take().unwrap_or(now).saturating_add(silence);
         while Instant::now() < give_up {
-            match with_timeout(silence, self.port.read(&mut self.received)).await {
+            match with_deadline(silent_at, self.port.read(&mut self.received)).await {
                 Ok(Ok(0) | Err(_)) => return Err(PollError::BusDown),
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) => silent_at = Instant::now().saturating_add(silence),
                 Err(_) => return Ok(()),
             }
         }
@@ -202,6 +210,7 @@ impl<P: Port, D: OutputPin> Bus for RtuBus<P, D> {
         self.send(&frame::request(request, count)).await?;
         match self.receive(&expected, request.pace.answer_ms).await {
             Ok(at) => {
+                self.silent_since = Some(Instant::now());
                 let answer = self.received.get(at..).unwrap_or_default();
                 frame::unpack(answer, &expected, out);
                 Ok(())

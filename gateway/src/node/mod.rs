@@ -22,6 +22,8 @@ use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use firmware::outbox::Outbox;
 use firmware::rtu::{NoDriverEnable, RtuBus};
 use firmware::{Bus, FlashOutbox, Identity, PollError, RamOutbox, Request, UplinkBuffers};
+// What `embassy-time` waits by.
+use line_time as _;
 use tokio::sync::watch;
 use wire::Name;
 use wire::modbus::LineSettings;
