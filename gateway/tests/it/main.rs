@@ -2,5 +2,9 @@
 //!
 //! One binary for all, because each further one costs a link.
 
+// Linked for embassy-time, whose clock it is: a binary that names the node's code alone would
+// be without one.
+use line_time as _;
+
 mod models;
 mod tidy;
