@@ -45,4 +45,49 @@ impl Track {
     pub fn end(&self) -> i64 {
         self.instant(self.amounts.len())
     }
+
+    /// Returns the same amounts at steps of a whole hour, or as they are if theirs are that
+    /// long. An hour of which a part is missing is missing.
+    #[must_use]
+    pub fn hourly(&self) -> Self {
+        const HOUR_S: i64 = 3_600;
+        if HOUR_S <= self.step_s || self.step_s <= 0 {
+            return self.clone();
+        }
+        let start = self.start - self.start.rem_euclid(HOUR_S);
+        let hours = (self.end() - start + HOUR_S - 1) / HOUR_S;
+        let full = HOUR_S / self.step_s;
+        let mut sums = vec![(0_i64, 0_i64); usize::try_from(hours).unwrap_or(0)];
+        for (index, amount) in self.amounts.iter().enumerate() {
+            let place = usize::try_from((self.instant(index) - start) / HOUR_S).ok();
+            if let Some((amount, sum)) = amount.zip(place.and_then(|at| sums.get_mut(at))) {
+                *sum = (sum.0.saturating_add(amount), sum.1 + 1);
+            }
+        }
+        let amounts = sums.into_iter().map(|(sum, count)| (full <= count).then_some(sum)).collect();
+        Self { start, step_s: HOUR_S, amounts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_of_which_a_quarter_is_missing_is_missing() {
+        let quarters = [Some(1), Some(2), Some(3), Some(4), Some(5), None, Some(7), Some(8)];
+        let track = Track { start: 7_200, step_s: 900, amounts: quarters.to_vec() };
+
+        let hourly = track.hourly();
+
+        assert_eq!(hourly, Track { start: 7_200, step_s: 3_600, amounts: vec![Some(10), None] });
+        assert_eq!(hourly.hourly(), hourly);
+    }
+
+    #[test]
+    fn hours_begin_at_whole_hours() {
+        let track = Track { start: 9_000, step_s: 900, amounts: vec![Some(1); 6] };
+
+        assert_eq!(track.hourly().amounts, [None, Some(4)]);
+    }
 }

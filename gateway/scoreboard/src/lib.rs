@@ -10,8 +10,10 @@
 //!
 //! Not here: detectors, models (`analysis`); the command (`gengfu bench findings`).
 
+pub mod flag;
 pub mod label;
 pub mod resample;
+pub mod robustness;
 pub mod score;
 pub mod table;
 pub mod tasks;

@@ -37,6 +37,39 @@ pub fn find(dir: &Path, names: &[&str]) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
+/// Returns the files of a folder whose names begin so and end in `.csv` or `.csv.gz`, by
+/// name.
+#[must_use]
+pub fn files(dir: &Path, begins: &str) -> Vec<PathBuf> {
+    let is_asked = |path: &PathBuf| {
+        let name = path.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
+        name.starts_with(begins) && (name.ends_with(".csv") || name.ends_with(".csv.gz"))
+    };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
+        .map(|entries| entries.flatten().map(|it| it.path()).filter(is_asked).collect())
+        .unwrap_or_default();
+    files.sort();
+    files
+}
+
+/// Returns the table of a kind that has labels beside it: the first `injected_faults*`
+/// folder that has both, or the folder itself.
+#[must_use]
+pub fn injected(dir: &Path, begins: &str) -> Option<(PathBuf, PathBuf)> {
+    let is_injected = |path: &PathBuf| {
+        path.file_name().is_some_and(|it| it.to_string_lossy().starts_with("injected_faults"))
+    };
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(dir)
+        .map(|entries| entries.flatten().map(|it| it.path()).filter(is_injected).collect())
+        .unwrap_or_default();
+    folders.sort();
+    folders.push(dir.to_owned());
+    folders.iter().find_map(|folder| {
+        let table = files(folder, begins).into_iter().next()?;
+        Some((table, find(folder, &["labels.csv"])?))
+    })
+}
+
 /// Opens a file, unpacked where its name ends in `.gz`.
 ///
 /// # Errors
