@@ -871,7 +871,7 @@ export interface components {
          * @description The kinds of finding.
          * @enum {string}
          */
-        FindingKind: "lights_left_on" | "silent_meter";
+        FindingKind: "after_hours_load" | "high_base_load" | "lights_left_on" | "silent_meter" | "weekend_running";
         /** @description One finding, as a row of a list. */
         FindingRow: {
             /**

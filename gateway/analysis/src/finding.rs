@@ -8,22 +8,37 @@ use wire::Name;
 /// What a finding says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FindingKind {
+    /// A load runs through the night that usually rests then.
+    AfterHoursLoad,
+    /// The base load crept up over weeks.
+    HighBaseLoad,
     /// A lighting circuit stays on while its area is closed.
     LightsLeftOn,
     /// Nothing was accepted from a meter for three poll intervals.
     SilentMeter,
+    /// A load runs on a day off that usually rests then.
+    WeekendRunning,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::LightsLeftOn, Self::SilentMeter];
+    pub const ALL: [Self; 5] = [
+        Self::AfterHoursLoad,
+        Self::HighBaseLoad,
+        Self::LightsLeftOn,
+        Self::SilentMeter,
+        Self::WeekendRunning,
+    ];
 
     /// Returns the word that stands for this kind in the API and in rows.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
+            Self::AfterHoursLoad => "after_hours_load",
+            Self::HighBaseLoad => "high_base_load",
             Self::LightsLeftOn => "lights_left_on",
             Self::SilentMeter => "silent_meter",
+            Self::WeekendRunning => "weekend_running",
         }
     }
 
@@ -54,6 +69,15 @@ pub struct Finding {
     pub cost_e4: Option<i64>,
     /// The intervals and limits that made it, in order of time.
     pub evidence: Vec<Evidence>,
+}
+
+/// A finding, and when it could first be said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The end of the last interval that was needed to say it.
+    pub at: i64,
+    /// What is said.
+    pub finding: Finding,
 }
 
 impl Finding {

@@ -16,6 +16,7 @@
 //! - [`profile`]: the typical day, base load, demand;
 //! - [`pace`]: how a day goes so far;
 //! - [`money`] and [`tariff`]: what an amount came to;
+//! - [`robust`]: medians, quantiles, spreads;
 //! - [`finding`] and [`detect`]: what was found, on what evidence, at what waste;
 //! - [`figures`]: the numbers of a month, before any ink.
 #![warn(missing_docs)]
@@ -30,5 +31,6 @@ pub mod interval;
 pub mod money;
 pub mod pace;
 pub mod profile;
+pub mod robust;
 pub mod tariff;
 pub mod track;

@@ -12,10 +12,12 @@
 
 pub mod flag;
 pub mod label;
+pub mod labelled;
 pub mod resample;
 pub mod robustness;
 pub mod score;
 pub mod table;
+pub mod tally;
 pub mod tasks;
 
 pub use score::{Goal, Outcome, Score};

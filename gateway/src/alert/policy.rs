@@ -6,8 +6,19 @@ use analysis::site::{Area, Person, Role};
 use super::Change;
 use crate::store::journal::FindingChange;
 
-/// A finding older than this when we first see it is history: nobody can act on it today.
+/// A finding older than this when we first see it is history, unless it takes longer to be
+/// sure of its kind: nobody can act on it today.
 pub const NEWS_S: i64 = 24 * 3_600;
+
+/// How long after its beginning a finding is news: several nights, or weeks of a slow rise,
+/// can be what it takes to be sure, and it can still be ended today.
+const fn news_s(kind: FindingKind) -> i64 {
+    match kind {
+        FindingKind::LightsLeftOn | FindingKind::SilentMeter => NEWS_S,
+        FindingKind::AfterHoursLoad | FindingKind::WeekendRunning => 14 * NEWS_S,
+        FindingKind::HighBaseLoad => 60 * NEWS_S,
+    }
+}
 
 /// What a mail tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +50,11 @@ pub fn occasion(change: &Change<'_>, now: i64) -> Option<Occasion> {
     let finding = change.finding;
     match change.what {
         FindingChange::Opened | FindingChange::Reopened => {
-            let news = finding.is_open() && now - finding.opened <= NEWS_S;
+            let news = finding.is_open() && now - finding.opened <= news_s(finding.kind);
             news.then_some(Occasion::Opened)
         }
         FindingChange::Closed => {
-            let told = change.recorded - finding.opened <= NEWS_S;
+            let told = change.recorded - finding.opened <= news_s(finding.kind);
             told.then_some(Occasion::Closed)
         }
         FindingChange::Grew | FindingChange::Corrected | FindingChange::Unchanged => None,
@@ -52,8 +63,8 @@ pub fn occasion(change: &Change<'_>, now: i64) -> Option<Occasion> {
 
 /// Returns who hears of a finding, and at which address.
 ///
-/// Lights: who answers for the area, else every caretaker. A silent meter: every
-/// engineer. Where there is none of these with an address, the other of the two roles:
+/// Lights: who answers for the area, else every caretaker. A silent meter, and loads that
+/// it takes a look into a cabinet to explain: every engineer. Where there is none of these with an address, the other of the two roles:
 /// a finding that nobody hears of helps nobody.
 #[must_use]
 pub fn recipients<'a>(
@@ -66,7 +77,10 @@ pub fn recipients<'a>(
     let owner = area.and_then(|area| area.owner);
     let (owner, first, second) = match kind {
         FindingKind::LightsLeftOn => (owner, Role::Caretaker, Role::Engineer),
-        FindingKind::SilentMeter => (None, Role::Engineer, Role::Caretaker),
+        FindingKind::AfterHoursLoad
+        | FindingKind::HighBaseLoad
+        | FindingKind::SilentMeter
+        | FindingKind::WeekendRunning => (None, Role::Engineer, Role::Caretaker),
     };
     let owners: Vec<_> = reachable().filter(|(one, _)| Some(one.id) == owner).collect();
     [owners, with(first), with(second)]

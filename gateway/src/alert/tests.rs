@@ -167,6 +167,30 @@ fn a_mail_of_a_meter_that_is_back_says_how_long_nothing_came() {
 }
 
 #[test]
+fn loads_that_ran_or_rose_are_told_in_words_of_their_own() {
+    for kind in
+        [FindingKind::AfterHoursLoad, FindingKind::HighBaseLoad, FindingKind::WeekendRunning]
+    {
+        for language in [Language::Zh, Language::En] {
+            let open = finding(kind);
+            let closed = Finding { closed: Some(OPENED + HOUR), ..open.clone() };
+
+            // They are told when several nights or weeks have shown it.
+            let late = OPENED + 6 * 24 * HOUR;
+            let opened = mails(&open, FindingChange::Opened, language, late);
+            let ended = mails(&closed, FindingChange::Closed, language, late);
+
+            for mail in [&opened[0], &ended[0]] {
+                assert_eq!(mail.to, ["smith@school.example"]);
+                assert!(!mail.subject.contains("mail."), "{}", mail.subject);
+                assert!(!mail.text.contains("mail."), "{}", mail.text);
+                assert!(mail.text.contains("/meters/light-2f-east"), "{}", mail.text);
+            }
+        }
+    }
+}
+
+#[test]
 fn overtime_that_is_permitted_afterwards_ends_the_matter_without_saying_that_lights_are_off() {
     let site = site();
     let closed = OPENED + HOUR;

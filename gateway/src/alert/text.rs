@@ -33,6 +33,14 @@ pub(super) fn message(
     match (change.finding.kind, occasion) {
         (FindingKind::LightsLeftOn, Occasion::Opened) => writer.lights_opened(),
         (FindingKind::LightsLeftOn, Occasion::Closed) => writer.lights_closed(),
+        (
+            FindingKind::AfterHoursLoad | FindingKind::HighBaseLoad | FindingKind::WeekendRunning,
+            Occasion::Opened,
+        ) => writer.load_opened(),
+        (
+            FindingKind::AfterHoursLoad | FindingKind::HighBaseLoad | FindingKind::WeekendRunning,
+            Occasion::Closed,
+        ) => writer.load_closed(),
         (FindingKind::SilentMeter, Occasion::Opened) => writer.silent_opened(),
         (FindingKind::SilentMeter, Occasion::Closed) => writer.silent_closed(),
     }
@@ -112,6 +120,65 @@ impl Writer<'_> {
                 steps: Vec::new(),
                 button: self.text("mail.lights.closed.button", &[]),
                 link: format!("{}?date={day}", self.meter_page()),
+                footer: self.footer("mail.footer.last"),
+            },
+        }
+    }
+
+    /// A load that ran when it usually rests, or rose: its words stand under its kind.
+    fn load_opened(&self) -> Message {
+        let kind = format!("mail.{}.opened", self.finding.kind.code());
+        let since = self.moment(self.finding.opened);
+        let wasted = self.wasted();
+        let place = [("place", self.place())];
+        Message {
+            subject: self.text(
+                &format!("{kind}.subject"),
+                &[("place", &self.short_place()), ("since", &since), ("wasted", &wasted)],
+            ),
+            letter: Letter {
+                language: self.language,
+                tone: Tone::Attention,
+                title: self.text(&format!("{kind}.title"), &borrow(&place)),
+                lead: self.text(&format!("{kind}.lead"), &[]),
+                facts: vec![
+                    self.fact(
+                        "mail.fact.since",
+                        self.ago("mail.fact.since.value", self.finding.opened),
+                    ),
+                    self.fact("mail.fact.so_far", wasted),
+                    self.fact("mail.fact.circuit", self.meter_name()),
+                ],
+                steps: self.steps(&format!("{kind}.step"), &[]),
+                button: self.text("mail.load.button", &[]),
+                link: self.meter_page(),
+                footer: self.footer("mail.footer.once"),
+            },
+        }
+    }
+
+    fn load_closed(&self) -> Message {
+        let kind = format!("mail.{}.closed", self.finding.kind.code());
+        let wasted = self.wasted();
+        let place = [("place", self.place())];
+        Message {
+            subject: self.text(
+                &format!("{kind}.subject"),
+                &[("place", &self.short_place()), ("wasted", &wasted)],
+            ),
+            letter: Letter {
+                language: self.language,
+                tone: Tone::Good,
+                title: self.text(&format!("{kind}.title"), &borrow(&place)),
+                lead: String::new(),
+                facts: vec![
+                    self.fact("mail.fact.span", self.span(self.finding.opened)),
+                    self.fact("mail.fact.wasted", wasted),
+                    self.fact("mail.fact.circuit", self.meter_name()),
+                ],
+                steps: Vec::new(),
+                button: self.text("mail.load.button", &[]),
+                link: self.meter_page(),
                 footer: self.footer("mail.footer.last"),
             },
         }

@@ -26,8 +26,11 @@ impl From<&site::Text> for Text {
 impl From<FoundKind> for FindingKind {
     fn from(kind: FoundKind) -> Self {
         match kind {
+            FoundKind::AfterHoursLoad => Self::AfterHoursLoad,
+            FoundKind::HighBaseLoad => Self::HighBaseLoad,
             FoundKind::LightsLeftOn => Self::LightsLeftOn,
             FoundKind::SilentMeter => Self::SilentMeter,
+            FoundKind::WeekendRunning => Self::WeekendRunning,
         }
     }
 }
@@ -35,8 +38,11 @@ impl From<FoundKind> for FindingKind {
 impl From<FindingKind> for FoundKind {
     fn from(kind: FindingKind) -> Self {
         match kind {
+            FindingKind::AfterHoursLoad => Self::AfterHoursLoad,
+            FindingKind::HighBaseLoad => Self::HighBaseLoad,
             FindingKind::LightsLeftOn => Self::LightsLeftOn,
             FindingKind::SilentMeter => Self::SilentMeter,
+            FindingKind::WeekendRunning => Self::WeekendRunning,
         }
     }
 }

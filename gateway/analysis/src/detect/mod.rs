@@ -2,27 +2,45 @@
 //!
 //! One file each, which is also that detector's page of the operator's manual. The same
 //! input gives the same findings for ever, so evidence that was stored can be run again.
+//! [`oddness()`] is no detector: it ranks hours.
 //!
 //! | detector | finds |
 //! |---|---|
+//! | [`after_hours_load()`] | a load that runs through the night |
 //! | [`burst()`] | a pipe that has burst |
+//! | [`high_base_load()`] | a base load that creeps up over weeks |
 //! | [`leak()`] | water that never stops |
 //! | [`lights_left_on()`] | lighting that stays on while its area is closed |
 //! | [`running_toilet()`] | a toilet that runs now and then |
 //! | [`silent_meter()`] | a meter from which nothing comes |
+//! | [`weekend_running()`] | a load that runs on a day off |
 
+mod after_hours_load;
 mod burst;
+mod days;
+mod high_base_load;
 mod leak;
 mod lights_left_on;
+mod oddness;
+mod running;
 mod running_toilet;
 mod silent_meter;
 mod spell;
 mod water;
+mod weekend_running;
 
+pub use after_hours_load::{after_hours_limits, after_hours_load};
 pub use burst::{BurstLimits, burst};
+pub use days::Load;
+pub use high_base_load::{
+    BASE_LOAD_BACK_DAYS, BaseLoadLimits, Rises, base_rises, common_rise, high_base_load,
+};
 pub use leak::{LeakLimits, leak};
 pub use lights_left_on::{Circuit, LightsLimits, lights_left_on};
+pub use oddness::{Odd, oddness};
+pub use running::{RUNNING_BACK_DAYS, RunningLimits};
 pub use running_toilet::{ToiletLimits, running_toilet};
 pub use silent_meter::{POLLS_MAX, Polled, silent_meter};
 pub use spell::Spell;
 pub use water::{Water, WaterLimits, water};
+pub use weekend_running::{weekend_limits, weekend_running};

@@ -116,10 +116,16 @@ pub struct MarkRequest {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
+    /// A load runs through the night that usually rests then.
+    AfterHoursLoad,
+    /// The base load crept up over weeks.
+    HighBaseLoad,
     /// Lights use power while their area is closed.
     LightsLeftOn,
     /// Nothing was read from a meter for three poll intervals.
     SilentMeter,
+    /// A load runs on a day off that usually rests then.
+    WeekendRunning,
 }
 
 /// Whether a finding still holds.

@@ -133,7 +133,10 @@ impl Rows {
         let area = site.area(&draft.area);
         let power_mw = meter.and_then(|meter| self.newest(meter)).and_then(|it| it.power_mw);
         let evidence = match kind {
-            FoundKind::LightsLeftOn => EvidenceText::read(&draft.evidence)?,
+            FoundKind::AfterHoursLoad
+            | FoundKind::HighBaseLoad
+            | FoundKind::LightsLeftOn
+            | FoundKind::WeekendRunning => EvidenceText::read(&draft.evidence)?,
             FoundKind::SilentMeter => Vec::new(),
         };
         Ok(FindingRow {
@@ -150,13 +153,25 @@ impl Rows {
             opened_at: time::written(draft.opened, zone),
             closed_at: draft.closed.map(|closed| time::written(closed, zone)),
             power_mw,
-            above_mw: power_mw.map(|power| (power - base_mw(&evidence, draft.waste)).max(0)),
+            above_mw: match kind {
+                FoundKind::LightsLeftOn | FoundKind::SilentMeter => {
+                    power_mw.map(|power| (power - base_mw(&evidence, draft.waste)).max(0))
+                }
+                // They rest by day, when they may draw what they like.
+                FoundKind::AfterHoursLoad | FoundKind::HighBaseLoad | FoundKind::WeekendRunning => {
+                    None
+                }
+            },
             waste: draft.waste,
             unit: meter.map_or(Unit::Wh, |meter| meter.medium.into()),
             cost_e4: draft.cost_e4,
             limit_mw: match kind {
                 FoundKind::LightsLeftOn => limit_mw(&evidence),
-                FoundKind::SilentMeter => None,
+                // What is allowed differs from hour to hour: it stands with the evidence.
+                FoundKind::AfterHoursLoad
+                | FoundKind::HighBaseLoad
+                | FoundKind::SilentMeter
+                | FoundKind::WeekendRunning => None,
             },
             mark: row.mark.as_ref().and_then(|row| {
                 Some(Mark {

@@ -1,0 +1,153 @@
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use wire::Name;
+
+use super::*;
+use crate::{calendar::HolidayCalendar, track::Track};
+
+/// A Monday, 2026-03-02.
+const MONDAY: i64 = 1_772_409_600;
+const DAY_S: i64 = 86_400;
+
+/// Hours of 1 kWh at night and 3 kWh by day, each night a little different, times a factor
+/// of each day.
+fn site(days: i64, factor: impl Fn(i64) -> f64) -> Track {
+    let amount = |hour: i64| {
+        let (day, of_day) = (hour / 24, hour % 24);
+        let base = if (8..18).contains(&of_day) { 3_000_000 } else { 1_000_000 };
+        let unrest = (day * 7919) % 41 * 1_000;
+        Some(whole(super::super::days::real(base + unrest) * factor(day)))
+    };
+    Track { start: MONDAY, step_s: 3600, amounts: (0..days * 24).map(amount).collect() }
+}
+
+fn with_load<T>(track: &Track, then: impl FnOnce(&Load<'_>) -> T) -> T {
+    let (name, calendar) = (Name::new("main").unwrap(), HolidayCalendar::weekdays());
+    then(&Load {
+        meter: &name,
+        area: &name,
+        track,
+        zone: &TimeZone::UTC,
+        calendar: &calendar,
+        pricing: None,
+    })
+}
+
+fn look(track: &Track, common: &Rises, from: i64) -> Vec<Told> {
+    with_load(track, |load| high_base_load(load, common, &BaseLoadLimits::default(), from))
+}
+
+/// Rises to a quarter more over three weeks from day 60 on.
+fn creeping(day: i64) -> f64 {
+    1.0 + 0.25 * super::super::days::real((day - 60).clamp(0, 21)) / 21.0
+}
+
+#[test]
+fn a_load_that_creeps_up_is_told_before_it_has_risen_by_half_of_it() {
+    let track = site(130, creeping);
+
+    let found = look(&track, &Rises::new(), track.start);
+
+    let [told] = &found[..] else { panic!("{found:?}") };
+    assert!((60..72).contains(&((told.at - MONDAY) / DAY_S)), "{}", (told.at - MONDAY) / DAY_S);
+    assert!((MONDAY + 58 * DAY_S..told.at).contains(&told.finding.opened));
+    assert!(0 < told.finding.waste);
+    // Six weeks after it was told the new level is usual.
+    let closed = told.finding.closed.unwrap();
+    assert!((40..=43).contains(&((closed - told.at) / DAY_S)), "{closed}");
+}
+
+#[test]
+fn a_load_that_falls_back_ends_its_finding() {
+    let track = site(130, |day| if (60..80).contains(&day) { 1.25 } else { 1.0 });
+
+    let found = look(&track, &Rises::new(), track.start);
+
+    let [told] = &found[..] else { panic!("{found:?}") };
+    let closed = (told.finding.closed.unwrap() - MONDAY) / DAY_S;
+    assert!((80..84).contains(&closed), "{closed}");
+    // A quarter of a kilowatt, around the clock, for twenty days.
+    let expected = 20 * 24 * 250_000;
+    assert!((told.finding.waste - expected).abs() < expected / 5, "{}", told.finding.waste);
+}
+
+#[test]
+fn a_season_in_which_every_meter_rises_is_no_finding() {
+    let track = site(130, creeping);
+    let rises: Vec<Rises> = (0..4).map(|_| with_load(&site(130, creeping), base_rises)).collect();
+
+    let common = common_rise(&rises.iter().collect::<Vec<_>>());
+    let too_few = common_rise(&[&rises[0], &rises[1]]);
+
+    assert_eq!(look(&track, &common, track.start), []);
+    assert_eq!(too_few, Rises::new());
+}
+
+#[test]
+fn others_that_fall_excuse_nobody() {
+    let falling: Vec<Rises> =
+        (0..4).map(|_| with_load(&site(130, |day| 2.0 - creeping(day)), base_rises)).collect();
+
+    let common = common_rise(&falling.iter().collect::<Vec<_>>());
+
+    assert!(common.values().all(|&rise| 0.0 <= rise));
+    assert_eq!(look(&site(130, |_| 1.0), &common, MONDAY), []);
+}
+
+#[test]
+fn a_quiet_meter_and_a_new_one_say_nothing() {
+    assert_eq!(look(&site(400, |_| 1.0), &Rises::new(), MONDAY), []);
+    assert_eq!(look(&site(30, creeping), &Rises::new(), MONDAY), []);
+    let flat = Track { start: MONDAY, step_s: 3600, amounts: vec![Some(0); 10 * 8_766] };
+    assert_eq!(look(&flat, &Rises::new(), MONDAY), []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn absurd_series_neither_panic_nor_flood(
+        start in prop_oneof![Just(MONDAY), Just(i64::MIN), Just(i64::MAX)],
+        step_s in prop_oneof![Just(900), Just(3600), Just(86_400), Just(0), Just(-60)],
+        amounts in proptest::collection::vec(
+            prop_oneof![Just(None), Just(Some(0)), any::<i64>().prop_map(Some)],
+            0..3_000,
+        ),
+    ) {
+        let track = Track { start, step_s, amounts };
+
+        let found = look(&track, &Rises::new(), i64::MIN);
+
+        prop_assert!(found.len() <= track.amounts.len() / (24 * 7), "{}", found.len());
+    }
+
+    #[test]
+    fn findings_do_not_depend_on_where_a_quiet_past_begins(earlier in 0_i64..60) {
+        let creeping = |day: i64| creeping(day - 60);
+        let track = site(220, creeping);
+        let cut = usize::try_from(earlier * 24).unwrap();
+        let later = Track {
+            start: track.instant(cut),
+            amounts: track.amounts[cut..].to_vec(),
+            ..track.clone()
+        };
+
+        prop_assert_eq!(
+            look(&later, &Rises::new(), MONDAY),
+            look(&track, &Rises::new(), MONDAY)
+        );
+    }
+
+    #[test]
+    fn what_comes_later_takes_no_saying_back(until in 66_i64..130) {
+        let track = site(130, creeping);
+        let mut before = track.clone();
+        before.amounts.truncate(usize::try_from(until * 24).unwrap());
+
+        let whole = look(&track, &Rises::new(), MONDAY);
+        for told in look(&before, &Rises::new(), MONDAY) {
+            let same = |it: &Told| it.at == told.at && it.finding.opened == told.finding.opened;
+            prop_assert!(whole.iter().any(same), "{told:?}");
+        }
+    }
+}
