@@ -15,6 +15,8 @@
 //! - [`track`]: amounts at equal steps, for what looks at a load's shape;
 //! - [`profile`]: the typical day, base load, demand;
 //! - [`pace`]: how a day goes so far;
+//! - [`baseline`]: what a meter would have used; energy avoided;
+//! - [`forecast`]: the next day by hours, the month by its end;
 //! - [`money`] and [`tariff`]: what an amount came to;
 //! - [`robust`]: medians, quantiles, spreads;
 //! - [`finding`] and [`detect`]: what was found, on what evidence, at what waste;
@@ -23,11 +25,14 @@
 
 pub mod site;
 
+pub mod baseline;
 pub mod calendar;
 pub mod detect;
 pub mod figures;
 pub mod finding;
+pub mod forecast;
 pub mod interval;
+mod least_squares;
 pub mod money;
 pub mod pace;
 pub mod profile;
