@@ -19,6 +19,7 @@ pub mod score;
 pub mod table;
 pub mod tally;
 pub mod tasks;
+pub mod years;
 
 pub use score::{Goal, Outcome, Score};
 

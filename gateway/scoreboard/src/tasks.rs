@@ -1,8 +1,12 @@
 //! The tasks, one file each; each file states its protocol.
 
 mod base_load;
+mod day_ahead;
+mod nmecr;
 mod point_score;
 mod running;
+mod savings_baseline;
+mod savings_coverage;
 mod water;
 
 use std::path::Path;
@@ -25,5 +29,9 @@ pub const ALL: &[Task] = &[
     Task { name: "running", run: running::run },
     Task { name: "base_load", run: base_load::run },
     Task { name: "point_score", run: point_score::run },
+    Task { name: "savings_baseline", run: savings_baseline::run },
+    Task { name: "nmecr", run: nmecr::run },
+    Task { name: "savings_coverage", run: savings_coverage::run },
+    Task { name: "day_ahead", run: day_ahead::run },
     Task { name: "water", run: water::run },
 ];

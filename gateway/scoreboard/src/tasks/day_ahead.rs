@@ -1,0 +1,147 @@
+//! The next day's hours: BDG2 electricity.
+//!
+//! # Protocol
+//!
+//! `bdg2/electricity_*`, raw: every day of every building from its 29th on is told at its
+//! beginning, by nothing but that meter's own days before; no weather, no calendar. An hour
+//! that was not measured is not scored; faults of the meters are.
+//!
+//! NRMSE of a building is the root of the mean squared miss of all its hours over the mean
+//! of those hours, as in `BuildingsBench` (Emami et al. 2023), whose median over 611
+//! buildings of this data set is 17.0 % for the previous day and 13.3 % for its large
+//! transformer. These buildings are fewer and harder: the previous day is printed beside.
+//!
+//! - `coverage_of_range`: hours within the range of nine in ten.
+
+use std::path::Path;
+use std::time::Instant;
+
+use analysis::forecast::{DayAhead, HOURS, Hours};
+use analysis::track::Track;
+use anyhow::Result;
+
+use crate::resample;
+use crate::score::{Goal, Outcome, Score};
+use crate::table;
+use crate::years::{files, median, ratio};
+
+const TASK: &str = "day_ahead";
+const WARM_UP_DAYS: usize = 28;
+
+struct Told {
+    nrmse: f64,
+    previous_day: f64,
+    within: f64,
+    ms_per_year: f64,
+}
+
+/// Runs the task.
+///
+/// # Errors
+///
+/// A file cannot be read as a table.
+pub(super) fn run(dir: &Path) -> Result<Outcome> {
+    let paths = files(dir, "bdg2", "electricity_");
+    if paths.is_empty() {
+        return Ok(Outcome::Skipped {
+            task: TASK,
+            why: "bdg2/electricity_*.csv is not there".into(),
+        });
+    }
+    let mut told = Vec::new();
+    for path in paths {
+        let table = table::read(&path)?;
+        told.extend(table.columns.iter().filter_map(|it| tell(&table.track(it))));
+    }
+    let middle = |it: &[&Told]| median(it.iter().map(|it| 100.0 * it.nrmse).collect());
+    let all: Vec<&Told> = told.iter().collect();
+    let mut scores = Vec::new();
+    if let Some(value) = middle(&all) {
+        scores.push(
+            Score::new("nrmse", value, "%")
+                .with_goal(Goal::AtMost(14.0))
+                .with_interval(resample::interval(&told, middle)),
+        );
+    }
+    for (key, unit, figure) in [
+        ("nrmse_previous_day", "%", (|it: &Told| 100.0 * it.previous_day) as fn(&Told) -> f64),
+        ("coverage_of_range", "%", |it| 100.0 * it.within),
+        ("time_per_meter_year", "ms", |it| it.ms_per_year),
+    ] {
+        let value = median(told.iter().map(figure).collect());
+        scores.extend(value.map(|it| Score::new(key, it, unit)));
+    }
+    Ok(Outcome::Scored { task: TASK, scores })
+}
+
+fn tell(track: &Track) -> Option<Told> {
+    let days = days_of(track);
+    let mut teller = DayAhead::default();
+    let (mut misses, mut previous, mut within) = (Miss::default(), Miss::default(), (0, 0));
+    #[expect(clippy::disallowed_methods, reason = "the time is what is asked")]
+    let begun = Instant::now();
+    for (at, (weekday, day)) in days.iter().enumerate() {
+        let told = teller.tell(*weekday);
+        if WARM_UP_DAYS <= at {
+            for hour in 0..HOURS {
+                let Some(amount) = day[hour] else { continue };
+                if let Some(told) = told[hour] {
+                    misses.add(amount, told.amount);
+                    within.0 += usize::from(told.low <= amount && amount <= told.high);
+                    within.1 += 1;
+                }
+                if let Some(before) = days[at - 1].1[hour] {
+                    previous.add(amount, before);
+                }
+            }
+        }
+        teller.learn(*weekday, day);
+    }
+    let ms = begun.elapsed().as_secs_f64() * 1000.0;
+    Some(Told {
+        nrmse: misses.nrmse()?,
+        previous_day: previous.nrmse()?,
+        within: ratio(within.0, within.1),
+        ms_per_year: ms * 365.0 / ratio(days.len(), 1),
+    })
+}
+
+fn days_of(track: &Track) -> Vec<(usize, Hours)> {
+    let per_hour = usize::try_from(3600 / track.step_s.max(1)).unwrap_or(1).max(1);
+    let mut days = Vec::new();
+    for (at, steps) in track.amounts.chunks(HOURS * per_hour).enumerate() {
+        let mut day = [None; HOURS];
+        for (hour, steps) in day.iter_mut().zip(steps.chunks(per_hour)) {
+            *hour = steps.iter().try_fold(0.0, |sum, it| it.map(|it| sum + thousands(it)));
+        }
+        // 1 January 1970 was a Thursday.
+        let instant = track.instant(at * HOURS * per_hour);
+        let weekday = (instant.div_euclid(86_400) + 3).rem_euclid(7);
+        days.push((usize::try_from(weekday).unwrap_or(0), day));
+    }
+    days
+}
+
+#[derive(Default)]
+struct Miss {
+    squares: f64,
+    sum: f64,
+    count: f64,
+}
+
+impl Miss {
+    fn add(&mut self, amount: f64, told: f64) {
+        self.squares += (amount - told).powi(2);
+        self.sum += amount;
+        self.count += 1.0;
+    }
+
+    fn nrmse(&self) -> Option<f64> {
+        (0.0 < self.sum).then(|| (self.squares / self.count).sqrt() / (self.sum / self.count))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "amounts of an hour")]
+const fn thousands(amount: i64) -> f64 {
+    amount as f64 / 1000.0
+}
