@@ -11,6 +11,10 @@
 //!   a rollover if the width of the counter explains it; else the chain must also have
 //!   lasted an hour, and it is a reset or a jump.
 //!
+//! A dip may end above the level it fell from: its last reading then looks like the return.
+//! If from there the counter breaks upwards, and without that reading it does not, the
+//! reading was the dip's.
+//!
 //! If neither happens before the readings end, the rest is undecided. Zeros never grow,
 //! so however many there are, they never become a reset by themselves.
 //!
@@ -345,7 +349,7 @@ impl Life<'_> {
     }
 
     /// Enters the break between `last` and a chain; or, if `last` was a spike from which
-    /// the counter came back, takes it away again.
+    /// the counter came back, or the end of a dip, takes it away again.
     fn break_off(
         &self,
         born: usize,
@@ -373,6 +377,20 @@ impl Life<'_> {
             judgement.push(after, Link::Counted);
             return;
         }
+        // What rose faster than anything can, right after a dip: the last of the dip, which by
+        // then stood above the level it had dipped from, was taken for the counter's return.
+        if let Some(before) = before_last
+            && judgement.points.last().is_some_and(|point| point.link == Link::Counted)
+            && last.value < after.value
+            && self.dipped_to(last, before, judgement)
+            && self.follows(before, after)
+            && Step::between(before, after).is_natural_beside(chain.step())
+        {
+            judgement.points.pop();
+            judgement.suspect(last, SuspectReason::Dip);
+            judgement.push(after, Link::Counted);
+            return;
+        }
         let (kind, link, amount) = match self.rolls_over(last, &chain) {
             Some(amount) => (BreakKind::Rollover, Link::RolledOver, Some(amount)),
             None if after.value < last.value => (BreakKind::Reset, Link::Unknown, None),
@@ -380,6 +398,20 @@ impl Life<'_> {
         };
         judgement.breaks.push(Break { before: last, after, kind, amount });
         judgement.push(after, link);
+    }
+
+    /// Returns whether a reading goes on from a dip that began after `before`.
+    fn dipped_to(
+        &self,
+        last: CounterReading,
+        before: CounterReading,
+        judgement: &Judgement,
+    ) -> bool {
+        let since = |suspect: &&Suspect| before.instant <= suspect.reading.instant;
+        let between = judgement.suspects.iter().rev().take_while(since);
+        between.filter(|suspect| suspect.reason == SuspectReason::Dip).any(|suspect| {
+            suspect.reading.value < before.value && self.follows(suspect.reading, last)
+        })
     }
 
     fn dismiss(

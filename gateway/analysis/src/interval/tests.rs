@@ -1,6 +1,7 @@
 mod any_events;
 mod any_readings;
 mod events;
+mod limits;
 mod year_of_faults;
 
 use super::*;
