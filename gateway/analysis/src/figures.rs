@@ -14,6 +14,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    convert::Infallible,
     ops::AddAssign,
 };
 
@@ -225,9 +226,30 @@ pub fn month_figures(
     profiles: &[MeterProfile<'_>],
     findings: &[Finding],
 ) -> MonthFigures {
-    let days = days_so_far(site, month, as_of);
     let profiles: HashMap<Name, &[IntervalAmount]> =
         profiles.iter().map(|profile| (profile.meter, profile.intervals)).collect();
+    let of = |meter: &Meter| {
+        Ok::<_, Infallible>(profiles.get(&meter.id).copied().unwrap_or_default().to_vec())
+    };
+    let Ok(figures) = month_figures_one_by_one(site, calendar, month, as_of, of, findings);
+    figures
+}
+
+/// Returns the same of profiles that are fetched one meter at a time: of 2,000 meters a month
+/// takes 190 MiB, of one 95 KiB.
+///
+/// # Errors
+///
+/// What fetching a profile gave.
+pub fn month_figures_one_by_one<E>(
+    site: &Site,
+    calendar: &HolidayCalendar,
+    month: Date,
+    as_of: i64,
+    mut profile: impl FnMut(&Meter) -> Result<Vec<IntervalAmount>, E>,
+    findings: &[Finding],
+) -> Result<MonthFigures, E> {
+    let days = days_so_far(site, month, as_of);
     let mut rates: HashMap<Name, Rates> = HashMap::new();
 
     let mut meters = Vec::new();
@@ -235,7 +257,7 @@ pub fn month_figures(
     let mut by_day: BTreeMap<(Date, Medium), Figure> = BTreeMap::new();
     let mut totals: BTreeMap<Medium, Figure> = BTreeMap::new();
     for meter in &site.meters {
-        let intervals = profiles.get(&meter.id).copied().unwrap_or_default();
+        let intervals = profile(meter)?;
         let tariff = site.tariff_of(meter).filter(|tariff| tariff.medium == meter.medium);
         let rates = tariff.map(|tariff| {
             &*rates.entry(tariff.id).or_insert_with(|| rates_of(tariff, site, calendar, &days))
@@ -246,7 +268,7 @@ pub fn month_figures(
 
         let mut figure = Figure::default();
         for day in &days {
-            let cell = day_figure(day, intervals, rates);
+            let cell = day_figure(day, &intervals, rates);
             figure += cell;
             if let Some(area) = area {
                 *by_area.entry((area, meter.medium)).or_default() += cell;
@@ -259,7 +281,7 @@ pub fn month_figures(
         meters.push(MeterFigure { meter: meter.id, medium: meter.medium, counts_in_total, figure });
     }
 
-    MonthFigures {
+    Ok(MonthFigures {
         month: month.first_of_month(),
         meters,
         areas: by_area
@@ -276,7 +298,7 @@ pub fn month_figures(
             .collect(),
         totals: totals.into_iter().map(|(medium, figure)| TotalFigure { medium, figure }).collect(),
         waste: waste(site, month, findings),
-    }
+    })
 }
 
 /// Returns the instants of the month that a local day lies in.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use analysis::calendar::{Day, Exception, Opening};
 use analysis::detect::{Circuit, LightsLimits};
-use analysis::figures::{self, Figure, MeterProfile, MonthFigures, month_figures, month_span};
+use analysis::figures::{self, Figure, MonthFigures, month_figures_one_by_one, month_span};
 use analysis::finding::{Finding, FindingKind};
 use analysis::interval::{IntervalAmount, Span};
 use analysis::money::Cost;
@@ -321,15 +321,6 @@ impl Ledger {
     pub fn month(&self, day: Date) -> Result<Option<MonthFigures>, StoreError> {
         let Some(site) = self.site() else { return Ok(None) };
         let span = month_span(&site, day);
-        let profiles: Vec<(Name, Vec<IntervalAmount>)> = site
-            .meters
-            .iter()
-            .map(|meter| Ok((meter.id, self.intervals(meter, span)?)))
-            .collect::<Result<_, StoreError>>()?;
-        let profiles: Vec<MeterProfile<'_>> = profiles
-            .iter()
-            .map(|(meter, intervals)| MeterProfile { meter: *meter, intervals })
-            .collect();
         let filter = FindingFilter {
             from: Some(span.from),
             to: Some(span.to),
@@ -354,7 +345,8 @@ impl Ledger {
             })
             .collect();
         let now = self.0.clock.now();
-        Ok(Some(month_figures(&site, self.calendar(), day, now, &profiles, &findings)))
+        let profile = |meter: &Meter| self.intervals(meter, span);
+        month_figures_one_by_one(&site, self.calendar(), day, now, profile, &findings).map(Some)
     }
 
     /// Returns what it takes to price a meter's consumption, if a tariff covers it.
