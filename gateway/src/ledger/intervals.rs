@@ -4,13 +4,13 @@
 //! span.
 //!
 //! Consumption is a pure function of all readings and events, so what is remembered may be
-//! forgotten at any time. A block is one meter's UTC day. It knows which readings it was
-//! worked out from ([`Window`]) and is forgotten as soon as one of that stretch arrives,
-//! however late, or an event of its meter is made or taken back; the next question works it
-//! out anew.
+//! forgotten at any time. What is remembered, and until when it holds, is told in
+//! [`blocks`](super::blocks). A reading that comes in order is judged with the few that decide
+//! what it means ([`Tail`]); after one that comes late, or an event, the next question works
+//! the day out from the store.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use analysis::calendar::HolidayCalendar;
 use analysis::interval::power::{self, PowerReading};
@@ -23,34 +23,12 @@ use analysis::site::Meter;
 use jiff::tz::TimeZone;
 use wire::{Name, Quantity, modbus};
 
+use super::blocks::{Amounts as Kept, BLOCK_S, Block, Memory, block_of, span_of};
 use super::events::{self, Events, Held};
+use super::tail::Tail;
 use super::window::{self, Window};
 use crate::store::series::Mark;
 use crate::store::{Store, StoreError};
-
-/// One UTC day: the length of a block, s. Intervals nest in it in every zone.
-const BLOCK_S: i64 = 86_400;
-
-/// A block takes 96 × 32 bytes; so many are 50 MiB.
-const BLOCKS_MAX: usize = 16_384;
-
-#[derive(Clone)]
-struct Block {
-    intervals: Arc<[IntervalAmount]>,
-    /// The readings that can change it.
-    uses: Span,
-    /// The events that it was worked out with.
-    events: Held,
-    rules: CounterRules,
-}
-
-#[derive(Default)]
-struct Memory {
-    mark: Mark,
-    blocks: HashMap<(Name, i64), Block>,
-    // In the order in which they were worked out; the oldest goes first.
-    order: VecDeque<(Name, i64)>,
-}
 
 /// The site's clock and calendar, which tell one kind of day from another.
 #[derive(Clone, Copy)]
@@ -64,16 +42,23 @@ pub(super) struct Intervals {
     store: Store,
     events: Events,
     memory: Mutex<Memory>,
+    judged: AtomicU64,
 }
 
 impl Intervals {
     pub(super) fn new(store: Store) -> Self {
-        Self { events: Events::new(store.clone()), store, memory: Mutex::default() }
+        let (memory, judged) = (Mutex::default(), AtomicU64::new(0));
+        Self { events: Events::new(store.clone()), store, memory, judged }
     }
 
     /// Returns the events of a meter that hold, oldest first.
     pub(super) fn events(&self, meter: &Name) -> Result<Held, StoreError> {
         self.events.of(meter)
+    }
+
+    /// Returns how many readings were judged so far, each as often as it was.
+    pub(super) fn judged(&self) -> u64 {
+        self.judged.load(Ordering::Relaxed)
     }
 
     /// Returns what went through a meter in each quarter hour of a span.
@@ -87,35 +72,112 @@ impl Intervals {
         let mark = self.forget_what_changed()?;
         let held = self.events.of(&meter.id)?;
         let rules = rules(meter);
-        let numbers: Vec<i64> =
-            (span.from.div_euclid(BLOCK_S)..=(span.to - 1).div_euclid(BLOCK_S)).collect();
-        let mut known: Vec<Option<Arc<[IntervalAmount]>>> = {
+        self.catch_up(meter, (&held, rules), mark)?;
+        let (first, last) = (block_of(span.from), block_of(span.to - 1));
+        let mut known: Vec<Option<Kept>> = {
             let memory = self.memory();
-            let block = |day: &i64| memory.blocks.get(&(meter.id, *day));
-            let holds = |block: &&Block| block.events == held && block.rules == rules;
-            let found = numbers.iter().map(|day| block(day).filter(holds));
-            found.map(|block| block.map(|block| Arc::clone(&block.intervals))).collect()
+            let block = |day| memory.block(&meter.id, day, (&held, rules));
+            (first..=last).map(|day| block(day).map(|block| block.amounts.clone())).collect()
         };
 
         // Neighbours that are missing are worked out together: one read of the store.
         let mut at = 0;
-        while at < numbers.len() {
+        while at < known.len() {
             if known[at].is_some() {
                 at += 1;
                 continue;
             }
             let run = known[at..].iter().take_while(|block| block.is_none()).count();
-            let fresh = self.work_out(meter, numbers[at], numbers[at + run - 1], &held, days)?;
-            self.remember(meter, numbers[at], &fresh, mark);
-            for (slot, block) in known[at..at + run].iter_mut().zip(fresh) {
-                *slot = Some(block.intervals);
+            let begin = first + i64::try_from(at).unwrap_or_default();
+            let end = begin + i64::try_from(run).unwrap_or_default() - 1;
+            let (fresh, tail) = match self.work_out_of_tail(meter, begin, end, (&held, rules)) {
+                Some(fresh) => (fresh, None),
+                None => self.work_out(meter, begin, end, &held, days)?,
+            };
+            for (slot, block) in known[at..at + run].iter_mut().zip(&fresh) {
+                *slot = Some(block.amounts.clone());
             }
+            self.memory().remember(&meter.id, (begin..).zip(fresh).collect(), tail, mark);
             at += run;
         }
 
-        let inside =
-            |interval: &&IntervalAmount| span.from <= interval.start && interval.start < span.to;
-        Ok(known.iter().flatten().flat_map(|block| block.iter().filter(inside)).copied().collect())
+        let mut intervals = Vec::with_capacity(span.starts().size_hint().0);
+        for (day, block) in (first..).zip(known.iter().flatten()) {
+            block.put(day, span, &mut intervals);
+        }
+        Ok(intervals)
+    }
+
+    /// Judges what came in order since the last question, if that is all that came.
+    fn catch_up(
+        &self,
+        meter: &Meter,
+        (held, rules): (&Held, CounterRules),
+        mark: Mark,
+    ) -> Result<(), StoreError> {
+        let tail = self.memory().tail(&meter.id).filter(|tail| tail.is_behind).cloned();
+        let Some(tail) = tail else { return Ok(()) };
+        if tail.events != *held || tail.rules != rules {
+            self.memory().forget_tail(&meter.id);
+            return Ok(());
+        }
+        let newer = self.store.series().counter_since(&meter.id, meter.counter, tail.until + 1)?;
+        let window = tail.with(newer);
+        let (first, last) = (block_of(tail.from), block_of(tail.from.max(window.last_instant())));
+        let span = Span { from: tail.from, to: span_of(last).to };
+        let events = events::told(held, meter);
+        let consumption = self.judge(meter, &window, &events, None, span).0;
+        if shaped_from(meter, span, &window, &consumption, &events).is_some() {
+            // What is spread takes weeks of history; that is not the tail's.
+            self.memory().forget_tail(&meter.id);
+            return Ok(());
+        }
+        let judge = |window: &Window, from| {
+            self.judge(meter, window, &events, None, Span { from, to: from }).0
+        };
+        let next = Tail::of(&window, &consumption, (held, rules), judge);
+        let as_of = window.until(&consumption);
+        let mut memory = self.memory();
+        let mut blocks = Vec::new();
+        for day in first..=last {
+            let own = span_of(day);
+            let mut intervals = Vec::new();
+            let mut uses = window.uses(own, &consumption);
+            if own.from < tail.from {
+                let settled = Span { from: own.from, to: tail.from };
+                let Some(before) = memory.block_before(&meter.id, day, &tail) else { continue };
+                before.amounts.put(day, settled, &mut intervals);
+                uses.from = uses.from.min(before.uses.from);
+            }
+            let within = |it: &&IntervalAmount| own.from <= it.start && it.start < own.to;
+            intervals.extend(consumption.intervals.iter().filter(within));
+            let (amounts, events) = (Kept::of(&intervals), Held::clone(held));
+            blocks.push((day, Block { amounts, uses, events, rules, as_of }));
+        }
+        memory.move_on(&meter.id, (&tail, next), blocks, mark);
+        Ok(())
+    }
+
+    /// Works blocks out of the tail, if they lie within it.
+    fn work_out_of_tail(
+        &self,
+        meter: &Meter,
+        first: i64,
+        last: i64,
+        (held, rules): (&Held, CounterRules),
+    ) -> Option<Vec<Block>> {
+        let tail = self.memory().tail(&meter.id).cloned()?;
+        let span = Span { from: span_of(first).from, to: span_of(last).to };
+        let is_its_own = tail.events == *held && tail.rules == rules;
+        if tail.is_behind || span.from < tail.from || !is_its_own {
+            return None;
+        }
+        let events = events::told(held, meter);
+        let consumption = self.judge(meter, &tail.window, &events, None, span).0;
+        if shaped_from(meter, span, &tail.window, &consumption, &events).is_some() {
+            return None;
+        }
+        Some(blocks_of(&tail.window, &consumption, &consumption.intervals, held, rules))
     }
 
     /// Returns what went through a meter in a span with other events than those that hold,
@@ -169,26 +231,25 @@ impl Intervals {
         last: i64,
         held: &Held,
         days: Days<'_>,
-    ) -> Result<Vec<Block>, StoreError> {
-        let span = Span { from: first * BLOCK_S, to: (last + 1) * BLOCK_S };
+    ) -> Result<(Vec<Block>, Option<Tail>), StoreError> {
+        let span = Span { from: span_of(first).from, to: span_of(last).to };
         let events = events::told(held, meter);
-        let worked = self.worked(meter, span, &events, days)?;
-        let per_block = usize::try_from(BLOCK_S / INTERVAL_S).unwrap_or(96);
-        let blocks = worked.consumption.intervals.chunks(per_block);
-        Ok((first..=last)
-            .zip(blocks)
-            .map(|(day, intervals)| {
-                let own = Span { from: day * BLOCK_S, to: (day + 1) * BLOCK_S };
-                let mut uses = worked.window.uses(own, &worked.consumption);
-                if let Some(learnt) = worked.learnt
-                    && intervals.iter().any(|it| 0 < it.estimated_s)
-                {
-                    uses.from = uses.from.min(learnt);
+        let rules = rules(meter);
+        let Worked { window, consumption, learnt, .. } = self.worked(meter, span, &events, days)?;
+        let mut blocks = blocks_of(&window, &consumption, &consumption.intervals, held, rules);
+        if let Some(learnt) = learnt {
+            let chunks = consumption.intervals.chunks(PER_BLOCK);
+            for (block, intervals) in blocks.iter_mut().zip(chunks) {
+                if intervals.iter().any(|it| 0 < it.estimated_s) {
+                    block.uses.from = block.uses.from.min(learnt);
                 }
-                let (intervals, rules) = (Arc::from(intervals), rules(meter));
-                Block { intervals, uses, events: Arc::clone(held), rules }
-            })
-            .collect())
+            }
+        }
+        let judge = |window: &Window, from| {
+            self.judge(meter, window, &events, None, Span { from, to: from }).0
+        };
+        let tail = Tail::of(&window, &consumption, (held, rules), judge);
+        Ok((blocks, tail))
     }
 
     fn worked(
@@ -199,7 +260,7 @@ impl Intervals {
         days: Days<'_>,
     ) -> Result<Worked, StoreError> {
         let (window, mut consumption, error_bound) = self.window(meter, span, events)?;
-        let Some(from) = shaped_from(span, &window, &consumption, events) else {
+        let Some(from) = shaped_from(meter, span, &window, &consumption, events) else {
             return Ok(Worked { window, consumption, error_bound, history: None, learnt: None });
         };
         // A gap may have begun before the span: what went through then is spread by the
@@ -211,7 +272,7 @@ impl Intervals {
         let (past, history, _) = self.window(meter, past, &counted)?;
         let own = OwnShape::new(&history.intervals, days.zone, days.calendar);
         let shape = |gap_from, start| own.weight(gap_from, start);
-        consumption = consumed(meter, &window, events, Some(&shape), span).0;
+        consumption = self.judge(meter, &window, events, Some(&shape), span).0;
         // A reading of the history's own context may teach another shape, too.
         let learnt = Some(past.from().unwrap_or(learnt).min(learnt));
         let history = Some(history.intervals);
@@ -228,53 +289,59 @@ impl Intervals {
     ) -> Result<(Window, Consumption, Vec<i64>), StoreError> {
         let series = self.store.series();
         let read = |from: i64, to: i64| series.counter(&meter.id, meter.counter, from, to);
-        let judge = |window: &Window| consumed(meter, window, events, None, span);
-        window::around(span, read, judge)
+        window::around(span, read, |window| self.judge(meter, window, events, None, span))
+    }
+
+    /// Returns what a window says of a span, and how far each interval may be off where only
+    /// power is known.
+    fn judge(
+        &self,
+        meter: &Meter,
+        window: &Window,
+        events: &[MeterEvent],
+        shape: Option<Shape<'_>>,
+        span: Span,
+    ) -> (Consumption, Vec<i64>) {
+        let count = u64::try_from(window.readings.len()).unwrap_or(u64::MAX);
+        self.judged.fetch_add(count, Ordering::Relaxed);
+        consumed(meter, window, events, shape, span)
     }
 
     /// Forgets every block that a new reading may have changed; returns up to where.
     fn forget_what_changed(&self) -> Result<Mark, StoreError> {
-        let before = self.memory().mark;
-        let changes = self.store.series().changes_since(before)?;
-        if changes.mark == before {
-            return Ok(before);
-        }
         let mut memory = self.memory();
-        // Another question may have been quicker; forgetting twice is harmless.
-        memory.mark = memory.mark.max(changes.mark);
-        let Memory { blocks, order, .. } = &mut *memory;
-        for change in &changes.spans {
-            blocks.retain(|(meter, _), block| {
-                *meter != change.meter
-                    || change.last < block.uses.from
-                    || block.uses.to < change.first
-            });
+        // Asked while nobody else may take changes up: each is taken up once, in its order.
+        let changes = self.store.series().changes_since(memory.mark())?;
+        if changes.mark != memory.mark() {
+            memory.forget(&changes);
         }
-        order.retain(|key| blocks.contains_key(key));
         Ok(changes.mark)
-    }
-
-    fn remember(&self, meter: &Meter, first: i64, blocks: &[Block], mark: Mark) {
-        let mut memory = self.memory();
-        if memory.mark != mark {
-            // A reading came while we worked; what we have may be of yesterday.
-            return;
-        }
-        for (day, block) in (first..).zip(blocks) {
-            let key = (meter.id, day);
-            if memory.blocks.insert(key, block.clone()).is_none() {
-                memory.order.push_back(key);
-            }
-        }
-        while BLOCKS_MAX < memory.blocks.len() {
-            let Some(oldest) = memory.order.pop_front() else { break };
-            memory.blocks.remove(&oldest);
-        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Intervals of a block.
+const PER_BLOCK: usize = 96;
+const _: () = assert!(96 * INTERVAL_S == BLOCK_S);
+
+/// Returns the blocks of intervals, which are whole UTC days.
+fn blocks_of(
+    window: &Window,
+    consumption: &Consumption,
+    intervals: &[IntervalAmount],
+    held: &Held,
+    rules: CounterRules,
+) -> Vec<Block> {
+    let as_of = window.until(consumption);
+    let block = |own: &[IntervalAmount]| {
+        let span = own.first().map_or(Span { from: 0, to: 0 }, |it| span_of(block_of(it.start)));
+        let (amounts, uses) = (Kept::of(own), window.uses(span, consumption));
+        Block { amounts, uses, events: Held::clone(held), rules, as_of }
+    };
+    intervals.chunks(PER_BLOCK).map(block).collect()
 }
 
 /// What went through a meter, with all steps.
@@ -342,12 +409,15 @@ struct Worked {
 /// Returns the earliest instant from which something in the span is spread by the meter's own
 /// shape; `None` if nothing is.
 fn shaped_from(
+    meter: &Meter,
     span: Span,
     window: &Window,
     consumption: &Consumption,
     events: &[MeterEvent],
 ) -> Option<i64> {
-    let gap = consumption.intervals.iter().find(|interval| 0 < interval.estimated_s);
+    // Power is estimated throughout, and nothing of it is spread.
+    let is_counter = meter.counter != Quantity::ActivePower;
+    let gap = consumption.intervals.iter().find(|interval| is_counter && 0 < interval.estimated_s);
     // A gap's beginning is a reading that counts: at latest the last one before it.
     let gap = gap.map(|gap| {
         let before = window.readings.partition_point(|reading| reading.instant <= gap.start);

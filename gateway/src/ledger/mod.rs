@@ -9,11 +9,13 @@
 //! Not here: what a page or a sheet looks like.
 
 mod balance;
+mod blocks;
 mod buildings;
 mod check;
 mod day;
 mod events;
 mod intervals;
+mod tail;
 mod why;
 mod window;
 
@@ -72,6 +74,19 @@ impl Ledger {
         }))
     }
 
+    /// Returns the same ledger with nothing remembered.
+    #[cfg(test)]
+    fn anew(&self) -> Self {
+        let Inner { store, clock, calendar, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            store: store.clone(),
+            clock: clock.clone(),
+            calendar: calendar.clone(),
+            intervals: Intervals::new(store.clone()),
+            book: RwLock::new(self.book()),
+        }))
+    }
+
     /// Takes up the newest site book of the journal; returns whether it is another one.
     ///
     /// # Errors
@@ -101,6 +116,12 @@ impl Ledger {
     #[must_use]
     pub fn site(&self) -> Option<Arc<Site>> {
         self.book().map(|book| book.site)
+    }
+
+    /// Returns how many readings were judged so far, each as often as it was.
+    #[must_use]
+    pub fn readings_judged(&self) -> u64 {
+        self.0.intervals.judged()
     }
 
     /// Returns the calendar of holidays and make-up working days.
@@ -145,5 +166,7 @@ impl Ledger {
     }
 }
 
+#[cfg(test)]
+mod tail_tests;
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,7 @@ const COUNTING_BEFORE: usize = 4;
 const COUNTING_AFTER: usize = 3;
 
 /// Readings of one meter, and whether there are more.
+#[derive(Clone)]
 pub(super) struct Window {
     /// In order of time, those next to the window included.
     pub(super) readings: Vec<CounterReading>,
@@ -76,6 +77,11 @@ impl Window {
         self.readings.first().map(|first| first.instant)
     }
 
+    /// Returns the instant of the last reading.
+    pub(super) fn last_instant(&self) -> i64 {
+        self.readings.last().map_or(i64::MIN, |last| last.instant)
+    }
+
     /// Returns the events without the swaps that happened after its last reading, where there
     /// are later readings: what was written down at such a swap would otherwise be taken for
     /// the next thing that the counter showed. What it tells of how far the old meter counted
@@ -85,7 +91,7 @@ impl Window {
         events: &'a [MeterEvent],
         rules: CounterRules,
     ) -> (Cow<'a, [MeterEvent]>, CounterRules) {
-        let last = self.readings.last().map_or(i64::MIN, |last| last.instant);
+        let last = self.last_instant();
         let later = |event: &MeterEvent| {
             let MeterEvent::Swap { instant, old, .. } = *event else { return None };
             (last < instant).then_some((instant, old))
@@ -129,11 +135,39 @@ impl Window {
         Some(self.readings[at].instant)
     }
 
-    /// Returns the stretch in which a further reading could change a part of the span.
+    /// Returns where the run of readings begins that decide what an instant is worth, if it
+    /// begins with a reading that cannot be taken for the zero of a failing meter.
+    pub(super) fn firm_before(&self, instant: i64, consumption: &Consumption) -> Option<usize> {
+        let end = self.readings.partition_point(|reading| reading.instant <= instant);
+        let is_firm = |at: &usize| {
+            self.counts(*at, consumption) && self.readings.get(*at).is_some_and(|it| it.value != 0)
+        };
+        (0..end).rev().filter(is_firm).nth(COUNTING_BEFORE - 1)
+    }
+
+    /// Returns the instant after which whatever comes, comes in order: nothing it has lies
+    /// later, and nothing that is settled.
+    pub(super) fn until(&self, consumption: &Consumption) -> i64 {
+        let last = self.last_instant();
+        consumption.settled_until.map_or(last, |settled| settled.max(last))
+    }
+
+    /// Returns the stretch in which a further reading could change a part of the span. Of a
+    /// part that is settled it ends with what there is.
     pub(super) fn uses(&self, part: Span, consumption: &Consumption) -> Span {
-        let from = self.nth_counting_before(part.from, consumption);
+        let uses = self.uses_by_readings(part, consumption);
+        let is_settled = consumption.settled_until.is_some_and(|settled| part.to <= settled);
+        let end = if self.is_last && is_settled { self.until(consumption) } else { i64::MAX };
+        Span { to: uses.to.min(end), ..uses }
+    }
+
+    fn uses_by_readings(&self, part: Span, consumption: &Consumption) -> Span {
+        // A zero counts until something before it says that it is a failing meter's, so only
+        // what is no zero is firm ground.
+        let firm = self.firm_before(part.from, consumption);
+        let firm = firm.and_then(|at| self.readings.get(at)).map(|reading| reading.instant);
         let first = self.readings.first().map_or(i64::MIN, |first| first.instant);
-        let from = from.unwrap_or(if self.is_first { i64::MIN } else { first });
+        let from = firm.unwrap_or(if self.is_first { i64::MIN } else { first });
         let last = self.readings.last().map_or(i64::MAX, |last| last.instant);
         let end = if self.is_last { i64::MAX } else { last };
         let at = self.readings.partition_point(|reading| reading.instant < part.to);

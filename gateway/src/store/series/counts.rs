@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use super::row::Head;
+
 /// A pack counts as late if it reached the gateway this many seconds after its instant,
 /// or later: a quarter hour, after which the interval it belongs to was already shown.
 pub const LATE_AFTER_S: i64 = 900;
@@ -68,6 +70,13 @@ pub(super) struct Counted {
     pub(super) seq: u32,
     pub(super) instant: i64,
     pub(super) received: i64,
+}
+
+impl Counted {
+    pub(super) fn of(head: &Head) -> Self {
+        let Head { node, boot, seq, instant, received, .. } = *head;
+        Self { node, boot, seq, instant, received }
+    }
 }
 
 /// Counts within `[from, to)`. `packs` are those of the span in any order, with the

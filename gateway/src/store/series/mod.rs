@@ -38,6 +38,7 @@ mod flush;
 mod ints;
 mod memory;
 mod months;
+mod newest;
 mod open;
 mod quarantine;
 mod quick;
@@ -220,6 +221,21 @@ impl Series {
         to: i64,
     ) -> Result<Vec<(i64, i64)>, StoreError> {
         self.engine.counter(meter, quantity, from, to)
+    }
+
+    /// Returns the measured values of one quantity at or after an instant, in order of
+    /// instant: what came since, without its neighbours.
+    ///
+    /// # Errors
+    ///
+    /// As [`Series::counter`].
+    pub fn counter_since(
+        &self,
+        meter: &Name,
+        quantity: Quantity,
+        from: i64,
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
+        self.engine.counter_since(meter, quantity, from)
     }
 
     /// Returns the newest pack of a meter.

@@ -35,7 +35,7 @@ pub(super) struct Look<'a> {
     name: Name,
     first: Day,
     last: Day,
-    measured: u64,
+    pub(super) measured: u64,
     buffers: Vec<(Day, Vec<u8>)>,
     months: &'a Months,
     sealed: Arc<Sealed>,
@@ -57,7 +57,7 @@ enum Side {
 impl Engine {
     /// Runs `run` on a meter as it stands now; returns the default of a meter without
     /// packs.
-    fn look<T: Default>(
+    pub(super) fn look<T: Default>(
         &self,
         during: &'static str,
         meter: &Name,
@@ -151,7 +151,7 @@ impl Engine {
         let counted = self.look("count packs", meter, |look| {
             let read = |from: i64, to: i64| -> Result<Vec<(i64, Counted)>, StoreError> {
                 let (rows, _) = look.rows(from, to)?;
-                Ok(rows.heads.iter().map(|head| (head.instant, counted(head))).collect())
+                Ok(rows.heads.iter().map(|head| (head.instant, Counted::of(head))).collect())
             };
             let mut packs = read(from, to)?;
             packs.extend(look.neighbour(Side::Before, from, read)?);
@@ -278,7 +278,7 @@ impl Look<'_> {
         let Some((first, last)) = self.days(from, to) else { return Ok((rows, Again::new())) };
         self.blocks(first, last, |block| block.rows(&self.registry, &mut rows))?;
         for buffer in self.buffered(first, last) {
-            push_buffer(&mut rows, buffer, &self.registry);
+            push_buffer(&mut rows, buffer, (from, to), &self.registry);
         }
         rows.heads.retain(|head| from <= head.instant && head.instant < to);
         let again = rows.unite(&self.registry);
@@ -286,7 +286,12 @@ impl Look<'_> {
     }
 
     /// Returns the measured values of one column within `[from, to)` as readers see them.
-    fn pick(&self, column: Column, from: i64, to: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+    pub(super) fn pick(
+        &self,
+        column: Column,
+        from: i64,
+        to: i64,
+    ) -> Result<Vec<(i64, i64)>, StoreError> {
         let Some((first, last)) = self.days(from, to) else { return Ok(Vec::new()) };
         let mut picked: Vec<(Head, Option<i64>)> = Vec::new();
         self.blocks(first, last, |block| {
@@ -295,7 +300,7 @@ impl Look<'_> {
         })?;
         for buffer in self.buffered(first, last) {
             let mut rows = Rows::default();
-            push_buffer(&mut rows, buffer, &self.registry);
+            push_buffer(&mut rows, buffer, (from, to), &self.registry);
             picked.extend(rows.heads.iter().map(|head| (*head, self.value(&rows, head, column))));
         }
         picked.retain(|(head, _)| from <= head.instant && head.instant < to);
@@ -484,11 +489,6 @@ fn last_arrival(row: &[u8], meter: Name, registry: &Registry) -> Result<Arrival,
     rows.push_row(row, registry)
         .and_then(|head| rows.arrival(&head, meter, registry))
         .ok_or_else(|| unnamed(&meter))
-}
-
-fn counted(head: &Head) -> Counted {
-    let Head { node, boot, seq, instant, received, .. } = *head;
-    Counted { node, boot, seq, instant, received }
 }
 
 fn unnamed(meter: &Name) -> StoreError {

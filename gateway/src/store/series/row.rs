@@ -85,6 +85,13 @@ pub(super) fn take_row<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     cursor.bytes()
 }
 
+/// Returns the instant of a row without reading the rest.
+pub(super) fn instant_of(row: &[u8]) -> Option<i64> {
+    let mut cursor = Cursor::new(row);
+    cursor.signed()?;
+    cursor.signed()
+}
+
 /// Returns the part of a row that is the same whenever the pack comes.
 pub(super) fn identity(row: &[u8]) -> Option<&[u8]> {
     let mut cursor = Cursor::new(row);

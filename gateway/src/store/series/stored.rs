@@ -13,7 +13,7 @@ use super::memory::{Day, Memory, start_of};
 use super::months::{Months, months_of};
 use super::registry::Registry;
 use super::rollup::StoredDay;
-use super::row::{Rows, take_row};
+use super::row::{Rows, instant_of, take_row};
 use crate::store::codec::Cursor;
 use crate::store::error::{During, StoreError};
 
@@ -66,7 +66,7 @@ impl Stored<'_> {
     pub(super) fn push_buffered(&self, meter: u32, day: Day, rows: &mut Rows) {
         let Some(state) = self.memory.meter(meter) else { return };
         for buffer in state.buffered(day, day) {
-            push_buffer(rows, &buffer.rows, self.registry);
+            push_buffer(rows, &buffer.rows, ALWAYS, self.registry);
         }
     }
 
@@ -106,11 +106,23 @@ impl Stored<'_> {
     }
 }
 
-/// Adds the rows of a buffer.
-pub(super) fn push_buffer(rows: &mut Rows, buffer: &[u8], registry: &Registry) {
+/// All of time.
+const ALWAYS: (i64, i64) = (i64::MIN, i64::MAX);
+
+/// Adds the rows of a buffer within `[from, to)`; the others are passed over unread.
+pub(super) fn push_buffer(
+    rows: &mut Rows,
+    buffer: &[u8],
+    (from, to): (i64, i64),
+    registry: &Registry,
+) {
     let mut cursor = Cursor::new(buffer);
     while let Some(row) = take_row(&mut cursor) {
-        rows.push_row(row, registry);
+        if instant_of(row)
+            .is_some_and(|instant| from <= instant && (instant < to || to == i64::MAX))
+        {
+            rows.push_row(row, registry);
+        }
     }
 }
 

@@ -1,0 +1,279 @@
+//! What is remembered of consumption: blocks of a UTC day, and each meter's [`Tail`].
+//!
+//! A block knows which readings can change it, and with which events and rules it was worked
+//! out. One that a further reading in order can change is *open*: it holds as long as the
+//! tail is as it was then.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use analysis::interval::{CounterRules, Coverage, INTERVAL_S, IntervalAmount, Span};
+use wire::Name;
+
+use super::events::Held;
+use super::tail::Tail;
+use crate::store::series::{Changes, Mark};
+
+/// One UTC day: the length of a block, s. Intervals nest in it in every zone.
+pub(super) const BLOCK_S: i64 = 86_400;
+
+/// What blocks may take together, bytes: a month of 2,000 meters, most of it measured.
+const BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Returns the number of the block in which an instant lies.
+pub(super) fn block_of(instant: i64) -> i64 {
+    instant.div_euclid(BLOCK_S)
+}
+
+/// Returns the span of a block.
+pub(super) fn span_of(block: i64) -> Span {
+    Span { from: block * BLOCK_S, to: (block + 1) * BLOCK_S }
+}
+
+/// What went through a meter in the quarter hours of a UTC day, as small as may be: of 2,000
+/// meters a month is 62,000 days.
+#[derive(Clone)]
+pub(super) enum Amounts {
+    /// Nothing is known of any.
+    Missing,
+    /// All of it was measured.
+    Measured(Arc<[u32]>),
+    /// Anything.
+    Any(Arc<[IntervalAmount]>),
+}
+
+impl Amounts {
+    /// Takes the intervals of one block.
+    pub(super) fn of(intervals: &[IntervalAmount]) -> Self {
+        if intervals.iter().all(|it| *it == IntervalAmount::missing(it.start)) {
+            return Self::Missing;
+        }
+        let measured = |it: &IntervalAmount| {
+            let amount = u32::try_from(it.measured).ok()?;
+            (it.coverage() == Coverage::Measured).then_some(amount)
+        };
+        match intervals.iter().map(measured).collect::<Option<Vec<u32>>>() {
+            Some(amounts) => Self::Measured(amounts.into()),
+            None => Self::Any(intervals.into()),
+        }
+    }
+
+    /// Adds the intervals of a block within a span.
+    pub(super) fn put(&self, day: i64, within: Span, to: &mut Vec<IntervalAmount>) {
+        let own = span_of(day);
+        let part = Span { from: own.from.max(within.from), to: own.to.min(within.to) };
+        let missing = part.starts().map(IntervalAmount::missing);
+        let skipped = usize::try_from((part.from - own.from) / INTERVAL_S).unwrap_or_default();
+        match self {
+            Self::Missing => to.extend(missing),
+            Self::Measured(amounts) => {
+                let amounts = amounts.iter().skip(skipped).map(|amount| i64::from(*amount));
+                let measured = missing.zip(amounts);
+                to.extend(measured.map(|(missing, measured)| IntervalAmount {
+                    measured,
+                    missing_s: 0,
+                    ..missing
+                }));
+            }
+            Self::Any(intervals) => {
+                to.extend(intervals.iter().skip(skipped).zip(missing).map(|(it, _)| *it));
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Missing => 0,
+            Self::Measured(amounts) => size_of_val(&**amounts),
+            Self::Any(intervals) => size_of_val(&**intervals),
+        }
+    }
+}
+
+/// What went through a meter in a UTC day.
+#[derive(Clone)]
+pub(super) struct Block {
+    pub(super) amounts: Amounts,
+    /// The readings that can change it; up to the end of time if a further one in order can.
+    pub(super) uses: Span,
+    /// The events that it was worked out with.
+    pub(super) events: Held,
+    pub(super) rules: CounterRules,
+    /// What came in order after this instant is not in it.
+    pub(super) as_of: i64,
+}
+
+impl Block {
+    /// What it takes, with its place among the others.
+    fn bytes(&self) -> usize {
+        self.amounts.bytes() + 2 * size_of::<Self>()
+    }
+
+    fn is_open(&self) -> bool {
+        self.uses.to == i64::MAX
+    }
+
+    fn is_met_by(&self, first: i64, last: i64) -> bool {
+        self.uses.from <= last && first <= self.uses.to
+    }
+}
+
+/// What is remembered of one meter.
+#[derive(Default)]
+struct Kept {
+    blocks: BTreeMap<i64, Block>,
+    tail: Option<Tail>,
+    /// The newest change that touched it.
+    changed: Mark,
+}
+
+impl Kept {
+    /// Keeps the blocks that are wanted; returns the bytes of the others.
+    fn keep(&mut self, is_wanted: impl Fn(i64, &Block) -> bool) -> usize {
+        let mut gone = 0;
+        self.blocks.retain(|day, block| {
+            let is_wanted = is_wanted(*day, block);
+            gone += if is_wanted { 0 } else { block.bytes() };
+            is_wanted
+        });
+        gone
+    }
+}
+
+/// What is remembered of all meters.
+#[derive(Default)]
+pub(super) struct Memory {
+    mark: Mark,
+    meters: HashMap<Name, Kept>,
+    bytes: usize,
+    // In the order in which they were worked out; the oldest goes first. A block that was
+    // forgotten may still stand here.
+    order: VecDeque<(Name, i64)>,
+}
+
+impl Memory {
+    /// Returns up to where changes are taken up.
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// Forgets every block that new readings may have changed. Where they came in order after
+    /// all that the tail has, what rests on the tail stays to be caught up.
+    pub(super) fn forget(&mut self, changes: &Changes) {
+        self.mark = changes.mark;
+        for change in &changes.spans {
+            let kept = self.meters.entry(change.meter).or_default();
+            kept.changed = changes.mark;
+            let is_met = |block: &Block| block.is_met_by(change.first, change.last);
+            let in_order = kept.tail.as_mut().filter(|tail| tail.is_before(change.first));
+            self.bytes -= if let Some(tail) = in_order {
+                tail.is_behind = true;
+                let from = tail.from;
+                let rests_on_it = |day, block: &Block| block.is_open() && from < span_of(day).to;
+                kept.keep(|day, block| !is_met(block) || rests_on_it(day, block))
+            } else {
+                kept.tail.take_if(|tail| tail.is_met_by(change.last));
+                kept.keep(|_, block| !is_met(block))
+            };
+        }
+    }
+
+    /// Returns a block that holds, worked out with these events and rules.
+    pub(super) fn block(
+        &self,
+        meter: &Name,
+        day: i64,
+        (held, rules): (&Held, CounterRules),
+    ) -> Option<&Block> {
+        let kept = self.meters.get(meter)?;
+        let block = kept.blocks.get(&day)?;
+        let is_current =
+            |tail: &Tail| !block.is_open() || (!tail.is_behind && block.as_of == tail.until);
+        let is_current = kept.tail.as_ref().is_none_or(is_current);
+        (is_current && block.events == *held && block.rules == rules).then_some(block)
+    }
+
+    /// Returns a block as it was when the tail was, whatever came in order since.
+    pub(super) fn block_before(&self, meter: &Name, day: i64, tail: &Tail) -> Option<&Block> {
+        let block = self.meters.get(meter)?.blocks.get(&day)?;
+        let is_same = block.events == tail.events && block.rules == tail.rules;
+        (is_same && (!block.is_open() || block.as_of == tail.until)).then_some(block)
+    }
+
+    /// Returns the tail of a meter.
+    pub(super) fn tail(&self, meter: &Name) -> Option<&Tail> {
+        self.meters.get(meter)?.tail.as_ref()
+    }
+
+    /// Forgets the tail of a meter, and what rests on it.
+    pub(super) fn forget_tail(&mut self, meter: &Name) {
+        let Some(kept) = self.meters.get_mut(meter) else { return };
+        kept.tail = None;
+        self.bytes -= kept.keep(|_, block| !block.is_open());
+    }
+
+    /// Puts another tail in the place of one, with the blocks that go with it.
+    pub(super) fn move_on(
+        &mut self,
+        meter: &Name,
+        (from, to): (&Tail, Option<Tail>),
+        blocks: Vec<(i64, Block)>,
+        mark: Mark,
+    ) {
+        let Some(kept) = self.meters.get_mut(meter) else { return };
+        let is_it =
+            kept.tail.as_ref().is_some_and(|tail| tail.is_behind && tail.until == from.until);
+        if !is_it || mark < kept.changed {
+            // Somebody was quicker, or something came meanwhile.
+            return;
+        }
+        if to.is_none() {
+            // Without a tail, what is open must be as of now.
+            self.bytes -= kept.keep(|_, block| !block.is_open());
+        }
+        kept.tail = to;
+        self.put(meter, blocks);
+    }
+
+    /// Remembers blocks that were worked out as of a mark, and the tail they came with if
+    /// there is none yet.
+    pub(super) fn remember(
+        &mut self,
+        meter: &Name,
+        blocks: Vec<(i64, Block)>,
+        tail: Option<Tail>,
+        mark: Mark,
+    ) {
+        let kept = self.meters.entry(*meter).or_default();
+        if mark < kept.changed {
+            // A reading came while we worked; what we have may be of yesterday.
+            return;
+        }
+        if kept.tail.is_none() {
+            kept.tail = tail;
+        }
+        self.put(meter, blocks);
+    }
+
+    fn put(&mut self, meter: &Name, blocks: Vec<(i64, Block)>) {
+        let Some(kept) = self.meters.get_mut(meter) else { return };
+        for (day, block) in blocks {
+            self.bytes += block.bytes();
+            match kept.blocks.insert(day, block) {
+                Some(before) => self.bytes -= before.bytes(),
+                None => self.order.push_back((*meter, day)),
+            }
+        }
+        while BYTES_MAX < self.bytes {
+            let Some((meter, day)) = self.order.pop_front() else { break };
+            let Some(kept) = self.meters.get_mut(&meter) else { continue };
+            self.bytes -= kept.blocks.remove(&day).map_or(0, |block| block.bytes());
+        }
+        // Each block is of a hundred bytes or more; beyond that, most of it was forgotten.
+        if BYTES_MAX / 64 < self.order.len() {
+            let all = self.meters.iter();
+            let all = all.flat_map(|(meter, kept)| kept.blocks.keys().map(|day| (*meter, *day)));
+            self.order = all.collect();
+        }
+    }
+}
