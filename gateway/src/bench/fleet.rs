@@ -1,6 +1,6 @@
 //! Readings to feed a bench with: deterministic, in the order in which meters send them.
 //!
-//! *Quarter hour*: 500 meters of 8 quantities: four counters in whole Wh and varh, power
+//! *Quarter hour* (or another pace, [`Fleet::every`]): 500 meters of 8 quantities: four counters in whole Wh and varh, power
 //! in W, voltage in 0.1 V, current in 0.01 A, frequency in 0.01 Hz; a daily and weekly
 //! profile with noise. 10 % of the meters give energy to the grid at noon. 30 % are read
 //! 2 to 14 s late. One pack of a thousand is missing, 3 come up to 10 h late, 5 twice.
@@ -99,10 +99,7 @@ impl Fleet {
     /// None that a user could cause: names that are no names, measurements that do not load.
     pub fn new(pattern: Pattern, meters: u32) -> Result<Self> {
         let (source, step_s) = match pattern {
-            Pattern::Quarter => {
-                let made = (0..meters).map(MadeMeter::new).collect::<Result<_>>()?;
-                (Source::Made(made), QUARTER_S)
-            }
+            Pattern::Quarter => return Self::every(meters, QUARTER_S),
             Pattern::Minute => {
                 let campus = Campus::load(&demo::demo_campus())?;
                 let meters = campus.meters().map(|meter| meter.meter).collect();
@@ -110,8 +107,22 @@ impl Fleet {
                 (Source::Campus { campus: Box::new(campus), meters, node }, MINUTE_S)
             }
         };
+        Ok(Self::of(source, step_s))
+    }
+
+    /// Returns the fleet of the quarter hour at another pace.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fleet::new`].
+    pub fn every(meters: u32, step_s: i64) -> Result<Self> {
+        let made = (0..meters).map(MadeMeter::new).collect::<Result<_>>()?;
+        Ok(Self::of(Source::Made(made), step_s))
+    }
+
+    fn of(source: Source, step_s: i64) -> Self {
         let (ready, late) = (VecDeque::new(), BTreeMap::new());
-        Ok(Self { source, step_s, step: 0, turn: 0, ready, late })
+        Self { source, step_s, step: 0, turn: 0, ready, late }
     }
 
     /// Goes on at an instant: what lies between was not read.
@@ -170,7 +181,7 @@ impl Fleet {
             }
             Source::Made(meters) => {
                 let Some(meter) = meters.get_mut(self.turn) else { return };
-                let arrival = meter.read(step, now);
+                let arrival = meter.read(step, now, self.step_s);
                 let luck = mixed(meter.seed ^ step.rotate_left(32)) % 1_000;
                 match luck {
                     0 => {}
@@ -207,7 +218,7 @@ impl MadeMeter {
         })
     }
 
-    fn read(&mut self, step: u64, now: i64) -> Arrival {
+    fn read(&mut self, step: u64, now: i64, step_s: i64) -> Arrival {
         let mut noise = mixed(self.seed ^ step);
         let mut below = |count: u64| {
             noise = mixed(noise);
@@ -226,9 +237,9 @@ impl MadeMeter {
         let net_w = power_w - sun_w;
         let reactive_var = power_w * (18 + below(6)) / 100;
         let [import, export, inductive, capacitive] = &mut self.counters;
-        *import += net_w.max(0) / 4;
-        *export += (-net_w).max(0) / 4;
-        *inductive += reactive_var / 4;
+        *import += net_w.max(0) * step_s / 3_600;
+        *export += (-net_w).max(0) * step_s / 3_600;
+        *inductive += reactive_var * step_s / 3_600;
         *capacitive += below(50) / 49;
         let voltage = 2_280 + below(60);
         let current = net_w.abs() * 1_000 / voltage;

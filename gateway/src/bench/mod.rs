@@ -12,6 +12,7 @@
 //! Not here: the rooms that are measured. A bench stands on top of all of them, as the
 //! demo does, and none of them knows of it.
 
+mod book;
 pub mod crash;
 pub mod findings;
 pub mod fleet;
@@ -19,6 +20,7 @@ pub mod gauge;
 pub mod ingest;
 mod line;
 pub mod query;
+pub mod run;
 pub mod server;
 pub mod sheet;
 pub mod store;

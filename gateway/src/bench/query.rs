@@ -7,17 +7,16 @@
 //! Measured: milliseconds on the wall, from the request to its last byte. Not measured: a
 //! cold disk; the kernel still holds the files that were just written.
 
-use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Progress;
 use super::fleet::{BEGIN, Fleet, Pattern, QUARTER_S};
 use super::gauge;
 use super::sheet::{Sheet, Target};
+use super::{Progress, book};
 use crate::clock::Clock;
 use crate::config::{Config, ListenConfig, LogFormat, MqttConfig, StoreConfig, WebConfig};
 use crate::run::House;
@@ -28,9 +27,6 @@ const DAY_S: i64 = 86_400;
 /// Days from the beginning of a fleet to 2026-01-30 and to 2026-03-03: a February of China
 /// with a day before and after.
 const FEBRUARY_DAYS: (i64, i64) = (29, 61);
-
-/// Meters in one building.
-const METERS_A_BUILDING: u32 = 100;
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -107,7 +103,7 @@ fn fill(folder: &Path, meters: u32, from_s: i64, to_s: i64) -> Result<()> {
         }
     }
     store.series().maintain(BEGIN + to_s + DAY_S + QUARTER_S * 5)?;
-    let text = book(meters);
+    let text = book::of_mains(meters);
     crate::commands::put_site_book(&store, &text, "bench", "", BEGIN)?;
     Ok(())
 }
@@ -144,7 +140,8 @@ fn ask_twice(folder: &Path, meters: u32, now: i64, path: &str) -> Result<(f64, f
     })
 }
 
-fn ask(address: SocketAddr, path: &str) -> Result<f64> {
+/// Asks a gateway that lets anyone read; returns how long the answer took, ms.
+pub(super) fn ask(address: SocketAddr, path: &str) -> Result<f64> {
     let began = gauge::start();
     let mut socket = TcpStream::connect(address)?;
     write!(socket, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
@@ -155,45 +152,6 @@ fn ask(address: SocketAddr, path: &str) -> Result<f64> {
     let (head, _) = answer.split_once("\r\n").unwrap_or_default();
     ensure!(head.contains(" 200 "), "{path} was answered with `{head}`");
     Ok(took_ms)
-}
-
-/// The site book of a fleet.
-fn book(meters: u32) -> String {
-    let mut text = String::from(
-        "[site]\nid = \"bench\"\nname = \"园区\"\nname_en = \"Campus\"\n\
-         zone = \"Asia/Shanghai\"\ncurrency = \"CNY\"\n\n\
-         [[hours]]\nid = \"always\"\nname = \"全天\"\nname_en = \"Always\"\n\
-         weekdays = [\"00:00-24:00\"]\n\n",
-    );
-    let mut put = |part: std::fmt::Arguments<'_>| {
-        // A `String` takes all that it is given.
-        let _taken = text.write_fmt(part);
-    };
-    for number in 0..meters.div_ceil(METERS_A_BUILDING) {
-        put(format_args!(
-            "[[building]]\nid = \"b-{number}\"\nname = \"{number} 号楼\"\nname_en = \"B {number}\"\n\n\
-             [[area]]\nid = \"a-{number}\"\nname = \"{number} 号楼\"\nname_en = \"A {number}\"\n\
-             building = \"b-{number}\"\nfloor = \"1F\"\nhours = \"always\"\nwalk_order = {number}\n\n"
-        ));
-    }
-    for number in 0..meters.div_ceil(20) {
-        put(format_args!(
-            "[[node]]\nid = \"node-{number:04}\"\nname = \"采集器 {number}\"\n\
-             name_en = \"Node {number}\"\ninterval_s = 900\n\n"
-        ));
-    }
-    for number in 0..meters {
-        put(format_args!(
-            "[[meter]]\nid = \"meter-{number:05}\"\nname = \"表 {number}\"\n\
-             name_en = \"Meter {number}\"\nmodel = \"eastron-sdm630\"\n\
-             medium = \"electricity\"\nload = \"whole\"\narea = \"a-{}\"\n\
-             node = \"node-{:04}\"\nunit_id = {}\n\n",
-            number / METERS_A_BUILDING,
-            number / 20,
-            number % 20 + 1
-        ));
-    }
-    text
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{note, say};
 use crate::bench::fleet::Pattern;
-use crate::bench::{Sheet, crash, findings, ingest, query, store};
+use crate::bench::{Sheet, crash, findings, ingest, query, run, store};
 
 /// What is measured, and how its figures are printed.
 #[derive(Debug, Args)]
@@ -45,6 +45,10 @@ enum Bench {
         The folder has tables (CSV, also .gz; first column the time) and labels.csv \
         (series,kind,start,end); a task whose files are missing is skipped.")]
     Findings(FindingsArguments),
+    /// The memory of a whole gateway, `gengfu run`, whose meters are read each minute.
+    #[command(after_help = "Example: gengfu bench run --meters 2000 --minutes 12\n\
+        Example: gengfu bench run --minutes 26 --speed 60")]
+    Run(run::RunArguments),
     /// Kill a store at full speed, at moments that nobody foresees, and look what is there.
     #[command(after_help = "Example: gengfu bench crash --kills 20")]
     Crash(CrashArguments),
@@ -152,6 +156,7 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
                 &note,
             )?
         }
+        Bench::Run(arguments) => run::run(&arguments, &folder.path, &note)?,
         Bench::Findings(_) | Bench::CrashChild { .. } => return Ok(()),
     };
     print(&sheet, json);

@@ -240,25 +240,34 @@ impl Line {
             clock: PackClock::Synced,
             readings: List::from_slice(&readings).ok().context("eight fit")?,
         };
-        let mut payload = vec![0; Pack::BYTES_MAX];
-        let len = pack.encode(&mut payload).ok().context("a pack has bytes")?;
-        payload.truncate(len);
-        let topic = self.topic.as_str();
-        let mut body = u16::try_from(topic.len())?.to_be_bytes().to_vec();
-        body.extend(topic.bytes());
-        body.extend(packet_id_of(number).to_be_bytes());
-        body.push(0); // no properties
-        body.extend(payload);
-        let mut packet = vec![0x32];
-        let mut left = body.len();
-        while 0x80 <= left {
-            packet.push(u8::try_from(left % 0x80)? | 0x80);
-            left /= 0x80;
-        }
-        packet.push(u8::try_from(left)?);
-        packet.extend(body);
-        Ok(packet)
+        publish_packet(&self.topic, packet_id_of(number), &pack)
     }
+}
+
+/// Returns a PUBLISH packet of MQTT 5, QoS 1.
+pub(in crate::bench) fn publish_packet(
+    topic: &Topic,
+    packet_id: u16,
+    pack: &Pack,
+) -> Result<Vec<u8>> {
+    let mut payload = vec![0; Pack::BYTES_MAX];
+    let len = pack.encode(&mut payload).ok().context("a pack has bytes")?;
+    payload.truncate(len);
+    let topic = topic.as_str();
+    let mut body = u16::try_from(topic.len())?.to_be_bytes().to_vec();
+    body.extend(topic.bytes());
+    body.extend(packet_id.to_be_bytes());
+    body.push(0); // no properties
+    body.extend(payload);
+    let mut packet = vec![0x32];
+    let mut left = body.len();
+    while 0x80 <= left {
+        packet.push(u8::try_from(left % 0x80)? | 0x80);
+        left /= 0x80;
+    }
+    packet.push(u8::try_from(left)?);
+    packet.extend(body);
+    Ok(packet)
 }
 
 fn packet_id_of(number: u64) -> u16 {
@@ -266,7 +275,7 @@ fn packet_id_of(number: u64) -> u16 {
 }
 
 /// Connects as MQTT 5, clean, and waits for the CONNACK.
-fn connect(to: SocketAddr, id: &str) -> Result<TcpStream> {
+pub(in crate::bench) fn connect(to: SocketAddr, id: &str) -> Result<TcpStream> {
     let mut socket = TcpStream::connect(to).with_context(|| format!("cannot reach {to}"))?;
     socket.set_nodelay(true)?;
     let mut connect = b"\x10\x00\x00\x04MQTT\x05\x02\x0e\x10\x00\x00".to_vec();
@@ -283,7 +292,7 @@ fn connect(to: SocketAddr, id: &str) -> Result<TcpStream> {
 }
 
 /// Reads acknowledgements.
-struct Pubacks {
+pub(in crate::bench) struct Pubacks {
     bytes: Vec<u8>,
     filled: usize,
 }
@@ -296,7 +305,7 @@ impl Default for Pubacks {
 
 impl Pubacks {
     /// Returns the packet ids of what has come; none if nothing came in time.
-    fn read(&mut self, socket: &mut TcpStream) -> Result<Vec<u16>> {
+    pub(in crate::bench) fn read(&mut self, socket: &mut TcpStream) -> Result<Vec<u16>> {
         let room = self.bytes.get_mut(self.filled..).unwrap_or_default();
         match socket.read(room) {
             Ok(0) => anyhow::bail!("the server closed the connection"),
