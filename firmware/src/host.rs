@@ -25,10 +25,16 @@ pub trait Clock {
 /// Opens connections to the gateway or broker.
 pub trait Dialer {
     /// A connection; reading from it must be cancel-safe, as on any socket.
-    type Connection: Read + Write;
+    type Connection<'a>: Read + Write
+    where
+        Self: 'a;
 
-    /// Opens a connection, or gives `None` if that is not possible now.
-    async fn dial(&mut self) -> Option<Self::Connection>;
+    /// Opens a connection.
+    ///
+    /// # Errors
+    ///
+    /// Why that is not possible now.
+    async fn dial(&mut self) -> Result<Self::Connection<'_>, LinkError>;
 }
 
 /// Why a connection ended or did not begin.
@@ -36,6 +42,8 @@ pub trait Dialer {
 pub enum LinkError {
     /// Nobody there.
     Unreachable,
+    /// Who answers cannot prove to be the gateway.
+    Untrusted,
     /// The other side does not let us in, or refuses what we publish.
     Refused,
     /// It was there and is not any more.

@@ -196,8 +196,10 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         told: &mut Option<LinkError>,
         past: &mut Past,
     ) -> LinkError {
-        let Ok(Some(stream)) = with_timeout(DIAL_MAX, dialer.dial()).await else {
-            return LinkError::Unreachable;
+        let stream = match with_timeout(DIAL_MAX, dialer.dial()).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return error,
+            Err(_) => return LinkError::Unreachable,
         };
         let mut connection = match with_timeout(DIAL_MAX, session.connect(stream)).await {
             Ok(Ok(connection)) => connection,

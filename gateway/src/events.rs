@@ -238,6 +238,11 @@ pub fn client_refused(reason: &'static str) {
     tracing::warn!(reason, "client refused");
 }
 
+/// A node of this process is not let through to its gateway, or does not trust it.
+pub fn node_kept_out(node: &Name, reason: &'static str, error: &dyn std::error::Error) {
+    tracing::error!(%node, reason, error = %chain(error), "node cannot reach its gateway safely");
+}
+
 /// A plan or command cannot be sent to a node.
 pub fn delivery_failed(node: &Name, error: &dyn std::error::Error) {
     tracing::error!(%node, error = %chain(error), "message to node cannot be sent");

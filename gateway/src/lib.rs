@@ -4,6 +4,7 @@
 //! (the tidy test in `tests/it` holds the table):
 
 pub mod alert;
+pub mod authority;
 pub mod bench;
 pub mod clock;
 pub mod commands;
@@ -27,6 +28,7 @@ pub mod report;
 pub mod run;
 pub mod site_book;
 pub mod store;
+pub mod tls;
 pub mod watch;
 pub mod web;
 pub mod words;

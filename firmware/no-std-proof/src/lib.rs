@@ -13,6 +13,7 @@ use core::task::{Context, Poll, Waker};
 
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::{ErrorType, Read, Write};
+use firmware::host::LinkError;
 use firmware::rtu::{NoDriverEnable, Port, RtuBus};
 use firmware::{Clock, Dialer, Event, Host, Identity, Node, RamOutbox, UplinkBuffers};
 use wire::Name;
@@ -49,10 +50,10 @@ impl Port for Nothing {
 }
 
 impl Dialer for Nothing {
-    type Connection = Self;
+    type Connection<'a> = Self;
 
-    async fn dial(&mut self) -> Option<Self> {
-        Some(Self)
+    async fn dial(&mut self) -> Result<Self, LinkError> {
+        Ok(Self)
     }
 }
 

@@ -51,10 +51,11 @@ async fn push(node: &TestNode, seq: u32) {
 struct Tcp(core::net::SocketAddr);
 
 impl Dialer for Tcp {
-    type Connection = FromTokio<TcpStream>;
+    type Connection<'a> = FromTokio<TcpStream>;
 
-    async fn dial(&mut self) -> Option<Self::Connection> {
-        TcpStream::connect(self.0).await.ok().map(FromTokio::new)
+    async fn dial(&mut self) -> Result<Self::Connection<'_>, LinkError> {
+        let connected = TcpStream::connect(self.0).await;
+        connected.map(FromTokio::new).map_err(|_| LinkError::Unreachable)
     }
 }
 

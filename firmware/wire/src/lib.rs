@@ -14,7 +14,8 @@
 //! - [`modbus`]: register maps and how registers become values (no frames, no sockets);
 //! - [`models`]: the meter models we know, each with its data sheet;
 //! - [`topic`]: MQTT topics;
-//! - [`message`]: MQTT payloads.
+//! - [`message`]: MQTT payloads;
+//! - [`papers`]: what a board carries with it to prove who it is.
 #![no_std]
 #![warn(missing_docs)]
 // A test that indexes beyond its table fails, as it should; a node would reboot.
@@ -28,11 +29,13 @@ pub mod message;
 pub mod modbus;
 pub mod models;
 pub mod name;
+pub mod papers;
 pub mod quantity;
 pub mod reading;
 pub mod topic;
 
 pub use list::List;
 pub use name::Name;
+pub use papers::Papers;
 pub use quantity::{Quantity, Unit};
 pub use reading::{Absence, Reading, Value};

@@ -13,9 +13,10 @@ use wire::Name;
 use wire::modbus::{LineSettings, Parity};
 
 use super::{asked_to_end, runtime, say};
+use crate::authority::GATEWAY;
 use crate::clock::Clock;
 use crate::config::{Login, Secret};
-use crate::node::{self, BusConfig, NodeConfig};
+use crate::node::{self, BusConfig, NodeConfig, NodeTls};
 
 /// Answers Modbus like the meters of the demo campus until it is asked to end.
 pub(super) fn simulate(
@@ -82,6 +83,16 @@ pub(super) struct NodeArguments {
     /// 64 MiB. Without it: `<id>.outbox` in the working directory.
     #[arg(long)]
     outbox: Option<std::path::PathBuf>,
+    /// Folder of certificate and key, as `gengfu node enroll` made it: the connection is
+    /// protected by TLS 1.3, and both sides know whom they talk to.
+    #[arg(long, required_unless_present = "plain")]
+    tls: Option<std::path::PathBuf>,
+    /// The name that the gateway's certificate must have.
+    #[arg(long, default_value = GATEWAY, requires = "tls")]
+    host: String,
+    /// Connect without protection: only in a closed network.
+    #[arg(long, conflicts_with = "tls")]
+    plain: bool,
     /// User name at the broker.
     #[arg(long, requires = "password_file")]
     user: Option<String>,
@@ -142,6 +153,7 @@ pub(super) fn node(arguments: NodeArguments, clock: Clock) -> Result<()> {
         site: arguments.site,
         node: arguments.id,
         broker: arguments.broker,
+        tls: arguments.tls.map(|folder| NodeTls::in_folder(&folder, arguments.host)),
         login,
         bus: arguments.bus.0,
         outbox: Some(outbox),

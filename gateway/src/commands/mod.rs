@@ -15,6 +15,7 @@ use crate::store::{Store, StoreError};
 
 mod bench;
 mod book;
+mod enroll;
 mod field;
 mod house;
 mod month;
@@ -77,9 +78,11 @@ enum Command {
     },
     /// Read the meters of one bus and publish what they say.
     #[command(
-        after_help = "Example: gengfu node --site school --id node-1 --bus serial:/dev/ttyUSB0 --broker 10.0.4.2:1883"
+        after_help = "Examples: gengfu node --site school --id node-1 --bus serial:/dev/ttyUSB0 --broker 10.0.4.2:8883 --tls node-1\n          gengfu node enroll node-1",
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true
     )]
-    Node(field::NodeArguments),
+    Node(NodeCommand),
     /// Check a configuration file and, if given, a site book.
     #[command(
         after_help = "Examples: gengfu check gengfu.toml --site-book site.toml\n          gengfu check --site-book site.toml --try-payload sample.json --topic tele/plug-1/SENSOR"
@@ -175,6 +178,22 @@ enum Command {
     Bench(bench::BenchArguments),
 }
 
+/// Runs a node, or does something for one.
+#[derive(Debug, clap::Args)]
+struct NodeCommand {
+    #[command(subcommand)]
+    what: Option<NodeTask>,
+    #[command(flatten)]
+    run: Option<field::NodeArguments>,
+}
+
+#[derive(Debug, Subcommand)]
+enum NodeTask {
+    /// Make a certificate for a node, and the site's own authority at its first use.
+    #[command(after_help = "Example: gengfu node enroll node-1 --out /mnt/stick/node-1")]
+    Enroll(enroll::EnrollArguments),
+}
+
 /// Writes a checked site book into the journal; returns its version.
 pub(crate) fn put_site_book(
     store: &Store,
@@ -207,7 +226,15 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
         Command::Simulate { office, campus, control } => {
             field::simulate(office, campus, control, clock)
         }
-        Command::Node(arguments) => field::node(arguments, clock),
+        Command::Node(NodeCommand { what: Some(NodeTask::Enroll(arguments)), .. }) => {
+            enroll::enroll(&arguments, &clock)
+        }
+        Command::Node(NodeCommand { what: None, run: Some(arguments) }) => {
+            field::node(arguments, clock)
+        }
+        Command::Node(NodeCommand { what: None, run: None }) => {
+            anyhow::bail!("which node? `gengfu node --help` shows an example")
+        }
         Command::Check { config, site_book, try_payload, topic } => {
             let trial = trial::Trial { payloads: &try_payload, topics: &topic };
             book::check(config.as_deref(), site_book.as_deref(), &trial, &clock)

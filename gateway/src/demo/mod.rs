@@ -119,6 +119,7 @@ pub async fn show(
             site: "demo-campus".parse()?,
             node: id.parse()?,
             broker,
+            tls: None,
             login: None,
             bus,
             outbox: None,

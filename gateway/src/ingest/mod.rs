@@ -23,8 +23,7 @@
 //! - [`mapped`]: the same for other people's devices, by the site book's mappings;
 //! - [`door`]: what both doors do with a message;
 //! - [`listen`]: the gateway's own MQTT listener;
-//! - [`broker`]: somebody else's broker;
-//! - [`tls`]: certificates, for both.
+//! - [`broker`]: somebody else's broker.
 
 pub mod board;
 pub mod broker;
@@ -34,7 +33,6 @@ pub(crate) mod fixture;
 pub mod gate;
 pub mod listen;
 pub mod mapped;
-pub mod tls;
 
 use tokio::sync::{mpsc, oneshot};
 

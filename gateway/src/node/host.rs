@@ -1,11 +1,7 @@
-//! What a Linux machine brings to a node: the time, the log, and the way to the broker.
+//! What a Linux machine brings to a node: the time and the log.
 
-use std::net::SocketAddr;
-
-use embedded_io_adapters::tokio_1::FromTokio;
 use firmware::host::LinkError;
 use firmware::{Event, PollError};
-use tokio::net::TcpStream;
 use wire::Name;
 use wire::message::{self, Action, Outcome};
 
@@ -26,20 +22,6 @@ impl firmware::Clock for SiteTime {
 
     async fn sleep_until(&self, instant: i64) {
         self.0.sleep_until(instant).await;
-    }
-}
-
-/// Where the broker is.
-pub(super) struct Broker(pub(super) SocketAddr);
-
-impl firmware::Dialer for Broker {
-    type Connection = FromTokio<TcpStream>;
-
-    async fn dial(&mut self) -> Option<Self::Connection> {
-        let stream = TcpStream::connect(self.0).await.ok()?;
-        // A pack and its acknowledgement are small: waiting for more would only delay them.
-        stream.set_nodelay(true).ok()?;
-        Some(FromTokio::new(stream))
     }
 }
 
@@ -75,6 +57,7 @@ impl firmware::Host for Machine {
             Event::Disconnected(error) => {
                 let reason = match error {
                     LinkError::Unreachable => "nobody answers at the broker's address",
+                    LinkError::Untrusted => "there is no safe connection to the gateway",
                     LinkError::Refused => "the broker refused the login or a message",
                     LinkError::Lost => "the connection was lost",
                     LinkError::Protocol => "the other side does not speak MQTT 5",

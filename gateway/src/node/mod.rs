@@ -2,20 +2,21 @@
 //!
 //! The code is `firmware`'s; here are only the parts that a microcontroller would bring
 //! itself: sockets and serial ports ([`port`]), Modbus TCP ([`tcp`]), a file for a flash
-//! ([`mod@file`]), the clock, the log and the way to the broker ([`host`]).
+//! ([`mod@file`]), the clock and the log ([`host`]), and the way to the broker ([`broker`]).
 //!
 //! It starts with everything else away, waits for its plan, and goes on for ever: neither
 //! a broker nor a bus that is gone ends it. What it has read waits in a file, through any
 //! power cut, or in RAM if it is given none; when it is asked to stop it reads no more and
 //! publishes what waits, as long as that takes at most [`FAREWELL`].
 
+mod broker;
 mod file;
 mod host;
 mod port;
 mod tcp;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
@@ -29,15 +30,24 @@ use wire::Name;
 use wire::modbus::LineSettings;
 
 use crate::clock::Clock;
-use crate::config::Login;
+use crate::config::{BrokerTls, Login};
+use crate::tls::{self, TlsError};
+use broker::Broker;
 use file::FileFlash;
-use host::{Broker, Machine, SiteTime};
+use host::{Machine, SiteTime};
 use port::LinePort;
 use tcp::ModbusTcp;
 
 /// What waits in RAM at most: some 40,000 packs of twelve readings, three days of ten meters
 /// that are read each minute.
 const OUTBOX_BYTES: usize = 4 << 20;
+
+/// The authority's certificate, in the folder of an enrolled node.
+pub const AUTHORITY_FILE: &str = "ca.crt";
+/// The node's certificate.
+pub const CERTIFICATE_FILE: &str = "node.crt";
+/// Its private key.
+pub const KEY_FILE: &str = "node.key";
 
 /// How long a node that is asked to stop goes on publishing what waits.
 pub const FAREWELL: Duration = Duration::from_secs(5);
@@ -51,12 +61,32 @@ pub struct NodeConfig {
     pub node: Name,
     /// The gateway's own listener, or a broker.
     pub broker: SocketAddr,
+    /// How the connection is protected; not at all if it is absent.
+    pub tls: Option<NodeTls>,
     /// What the broker lets it in by, if it asks.
     pub login: Option<Login>,
     /// Its meters.
     pub bus: BusConfig,
     /// The file in which readings wait; without one they wait in RAM.
     pub outbox: Option<PathBuf>,
+}
+
+/// How a node's connection is protected: by TLS 1.3, with certificates on both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeTls {
+    /// The authority, and the node's own certificate and key, as `gengfu node enroll` makes them.
+    pub files: BrokerTls,
+    /// The name that the other side's certificate must have.
+    pub host: String,
+}
+
+impl NodeTls {
+    /// Returns what lies in the folder of a node that was enrolled.
+    #[must_use]
+    pub fn in_folder(folder: &Path, host: String) -> Self {
+        let client = Some((folder.join(CERTIFICATE_FILE), folder.join(KEY_FILE)));
+        Self { files: BrokerTls { ca: Some(folder.join(AUTHORITY_FILE)), client }, host }
+    }
 }
 
 /// What the meters hang on.
@@ -89,6 +119,14 @@ pub enum NodeError {
         /// Why.
         source: std::io::Error,
     },
+    /// What should protect its connection is of no use.
+    #[error("cannot protect the connection of node `{node}`")]
+    Tls {
+        /// Which node.
+        node: Name,
+        /// Why.
+        source: TlsError,
+    },
     /// The names or the login do not fit into MQTT.
     #[error("node `{0}` cannot be announced: user or password is too long")]
     Login(Name),
@@ -105,6 +143,10 @@ pub async fn run(
     clock: Clock,
     shutdown: watch::Receiver<bool>,
 ) -> Result<(), NodeError> {
+    if let Some(by) = &config.tls {
+        let node = config.node;
+        tls::node_config(&by.files).map_err(|source| NodeError::Tls { node, source })?;
+    }
     let boot = getrandom::u32()?;
     let Some(path) = config.outbox.clone() else {
         let outbox = RamOutbox::new(vec![0; OUTBOX_BYTES]);
@@ -130,7 +172,8 @@ async fn run_with<O: Outbox>(
     let identity = Identity { site: config.site, node: config.node, boot };
     let node = firmware::Node::<CriticalSectionRawMutex, _>::new(identity, outbox);
     let (time, machine) = (SiteTime(clock), Machine::new(config.node));
-    let (mut bus, mut broker) = (AnyBus::new(config.bus), Broker(config.broker));
+    let broker = Broker::new(config.node, config.broker, config.tls);
+    let (mut bus, mut broker) = (AnyBus::new(config.bus), broker);
     let login = config.login.as_ref().map(|login| firmware::Login {
         user: &login.user,
         password: login.password.reveal().as_bytes(),

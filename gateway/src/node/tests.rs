@@ -203,7 +203,15 @@ fn plan() -> Plan {
 
 fn config(broker: SocketAddr, bus: BusConfig) -> NodeConfig {
     let name = |text| Name::new(text).unwrap();
-    NodeConfig { site: name("site"), node: name("node"), broker, login: None, bus, outbox: None }
+    NodeConfig {
+        site: name("site"),
+        node: name("node"),
+        broker,
+        tls: None,
+        login: None,
+        bus,
+        outbox: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

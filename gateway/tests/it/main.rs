@@ -7,4 +7,5 @@
 use line_time as _;
 
 mod models;
+mod node_tls;
 mod tidy;

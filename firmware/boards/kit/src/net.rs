@@ -7,10 +7,11 @@ use embassy_net::tcp::client::{TcpClient, TcpClientState, TcpConnection};
 use embassy_time::Duration;
 use embedded_nal_async::TcpConnect as _;
 use firmware::Dialer;
+use firmware::host::LinkError;
 
 /// Room for a pack on its way out, and as much for what comes in. A plan is longer and comes
 /// in parts.
-const BYTES: usize = 1024;
+pub(crate) const BYTES: usize = 1024;
 
 /// A peer that acknowledges nothing for so long is not there any more.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
@@ -42,11 +43,12 @@ impl Broker {
 }
 
 impl Dialer for Broker {
-    type Connection = TcpConnection<'static, 1, BYTES, BYTES>;
+    type Connection<'a> = TcpConnection<'static, 1, BYTES, BYTES>;
 
-    async fn dial(&mut self) -> Option<Self::Connection> {
+    async fn dial(&mut self) -> Result<Self::Connection<'_>, LinkError> {
         // Without a cable or an address there is nobody to ask.
         self.stack.wait_config_up().await;
-        self.client.connect(SocketAddr::V4(self.address)).await.ok()
+        let connected = self.client.connect(SocketAddr::V4(self.address)).await;
+        connected.map_err(|_| LinkError::Unreachable)
     }
 }

@@ -24,7 +24,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::Lost;
 use crate::config::BrokerTls;
-use crate::ingest::tls::{self, Fault, TlsError};
+use crate::tls::{self, Fault, TlsError};
 
 /// How long the broker may take to answer, and then to shake hands.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -23,7 +23,7 @@ use super::hub::{Connected, Hub};
 use super::{ListenError, bind};
 use crate::config::ListenConfig;
 use crate::events;
-use crate::ingest::tls::{self, Certificates};
+use crate::tls::{self, Certificates};
 
 /// Handshakes at a time; further connections wait in the system's queue.
 const HANDSHAKES_MAX: usize = 32;
@@ -131,6 +131,8 @@ impl Entrance {
                         drop(handshake);
                         match shaken {
                             Ok(io) => serve(IoBoxed::from(io)).await,
+                            // ntex tells only that it broke off. A certificate that was not
+                            // accepted was counted when it was looked at.
                             Err(_) => events::client_refused("no-handshake"),
                         }
                         let _: Connected = counted;

@@ -48,8 +48,8 @@ use self::hub::Hub;
 use self::inlet::Inlet;
 use self::session::{Fault, Session};
 use super::door::Door;
-use super::tls::TlsError;
 use crate::config::Login;
+use crate::tls::TlsError;
 
 /// How much of everything the listener takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

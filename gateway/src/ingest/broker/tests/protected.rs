@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::config::{BrokerTls, Login, Secret};
-use crate::ingest::tls::tests::{Authority, Paper};
+use crate::tls::tests::{Authority, Paper};
 
 /// A mosquitto that speaks TLS, and the authority of its certificate.
 struct Protected {

@@ -20,8 +20,8 @@ use super::*;
 use crate::config::BrokerTls;
 use crate::ingest::broker::bridge::Bridge;
 use crate::ingest::listen::Entrance;
-use crate::ingest::tls::Certificates;
-use crate::ingest::tls::tests::{Authority, Paper, listen_tls};
+use crate::tls::Certificates;
+use crate::tls::tests::{Authority, Paper, listen_tls};
 
 /// A listener that asks for certificates of `nodes`, and shows one of `ours`.
 struct Protected {

@@ -1,8 +1,10 @@
-//! Certificates, for both doors: rustls with ring, TLS 1.2 and 1.3.
+//! Certificates, for both doors of the gateway and for its nodes: rustls with ring.
+//!
+//! TLS 1.2 and 1.3; a node of ours speaks 1.3 only.
 //!
 //! In: PEM files that the configuration names.
 //! Out: what a listener or a client needs to shake hands; the names in a certificate; for
-//! a handshake that went wrong, whose fault it was.
+//! a handshake that went wrong, whose fault it was, and in what words to tell it.
 //!
 //! Afterwards a peer is known or there is no connection: the broker by a chain to its
 //! authority and by its host name, a node (where that is asked) by a chain to the nodes'
@@ -10,7 +12,7 @@
 //!
 //! Files are read again when they change, so that a certificate that is renewed each few
 //! weeks needs no restart: by the listener at the next handshake, by the broker's door at
-//! the next connection. A file that is half written, or does not fit the others, changes
+//! the next connection, by a node at the next attempt. A file that is half written, or does not fit the others, changes
 //! nothing; the ones before stay in use.
 
 use std::cell::RefCell;
@@ -26,10 +28,14 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, RootCertStore,
-    ServerConfig, SignatureScheme,
+    ServerConfig, SignatureScheme, SupportedProtocolVersion,
 };
 
 use crate::config::{BrokerTls, ListenTls};
+
+mod blame;
+
+pub(crate) use blame::{Fault, fault, refusal, words};
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +92,7 @@ impl Certificates {
     }
 
     /// Returns what the files say now; what they said before if they are of no use now.
-    pub(super) fn current(&self) -> Arc<ServerConfig> {
+    pub(crate) fn current(&self) -> Arc<ServerConfig> {
         let now = stamps(&self.files);
         let mut read = self.read.borrow_mut();
         if read.stamps != now {
@@ -157,7 +163,7 @@ impl ClientCertVerifier for Counting {
     ) -> Result<ClientCertVerified, rustls::Error> {
         self.0
             .verify_client_cert(certificate, between, now)
-            .inspect_err(|_| crate::events::client_refused("untrusted-certificate"))
+            .inspect_err(|error| crate::events::client_refused(refusal(error)))
     }
 
     fn verify_tls12_signature(
@@ -188,7 +194,23 @@ impl ClientCertVerifier for Counting {
 /// # Errors
 ///
 /// [`TlsError`]: there can be no connection until they are mended.
-pub(super) fn client_config(tls: &BrokerTls) -> Result<Arc<ClientConfig>, TlsError> {
+pub(crate) fn client_config(tls: &BrokerTls) -> Result<Arc<ClientConfig>, TlsError> {
+    client_config_of(tls, rustls::DEFAULT_VERSIONS)
+}
+
+/// Returns what a node's connection needs, which is TLS 1.3 and nothing older.
+///
+/// # Errors
+///
+/// As [`client_config`].
+pub(crate) fn node_config(tls: &BrokerTls) -> Result<Arc<ClientConfig>, TlsError> {
+    client_config_of(tls, &[&rustls::version::TLS13])
+}
+
+fn client_config_of(
+    tls: &BrokerTls,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<Arc<ClientConfig>, TlsError> {
     let roots = match &tls.ca {
         Some(path) => authorities(path)?,
         None => {
@@ -201,7 +223,7 @@ pub(super) fn client_config(tls: &BrokerTls) -> Result<Arc<ClientConfig>, TlsErr
         }
     };
     let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(TlsError::Unusable)?
         .with_root_certificates(roots);
     let config = match &tls.client {
@@ -211,6 +233,25 @@ pub(super) fn client_config(tls: &BrokerTls) -> Result<Arc<ClientConfig>, TlsErr
             .map_err(TlsError::Unusable)?,
     };
     Ok(Arc::new(config))
+}
+
+/// Returns what a node's own certificate lacks before anybody else has to say so; whose it is,
+/// only the other side can tell.
+pub(crate) fn own_fault(tls: &BrokerTls) -> Option<&'static str> {
+    let (ca, (own, _)) = (tls.ca.as_ref()?, tls.client.as_ref()?);
+    let (roots, own) = (authorities(ca).ok()?, certificates(own).ok()?);
+    let own = webpki::EndEntityCert::try_from(own.first()?).ok()?;
+    let algorithms = provider().signature_verification_algorithms;
+    let usage = webpki::KeyUsage::client_auth();
+    // The machine's own time, by which the other side's certificate is looked at as well.
+    let now = UnixTime::now();
+    match own.verify_for_usage(algorithms.all, &roots.roots, &[], now, usage, None, None) {
+        Err(webpki::Error::CertExpired { .. }) => Some("the certificate of this node has expired"),
+        Err(webpki::Error::CertNotValidYet { .. }) => {
+            Some("the certificate of this node is not valid yet, or the clock is wrong")
+        }
+        _ => None,
+    }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -240,43 +281,6 @@ fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     })
 }
 
-/// Whose fault it is that a handshake or a protected connection broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// The other's certificate cannot be trusted.
-    Theirs,
-    /// The other does not trust our certificate, or wants one.
-    Ours,
-    /// Neither: no TLS was spoken, or it broke off.
-    Neither,
-}
-
-/// Returns whose fault it is.
-pub(super) fn fault(error: &std::io::Error) -> Fault {
-    use rustls::AlertDescription as Alert;
-    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
-    match cause {
-        Some(
-            rustls::Error::InvalidCertificate(_)
-            | rustls::Error::NoCertificatesPresented
-            | rustls::Error::UnsupportedNameType,
-        ) => Fault::Theirs,
-        Some(rustls::Error::AlertReceived(
-            Alert::AccessDenied
-            | Alert::BadCertificate
-            | Alert::CertificateExpired
-            | Alert::CertificateRequired
-            | Alert::CertificateRevoked
-            | Alert::CertificateUnknown
-            | Alert::DecryptError
-            | Alert::HandshakeFailure
-            | Alert::UnknownCA
-            | Alert::UnsupportedCertificate,
-        )) => Fault::Ours,
-        _ => Fault::Neither,
-    }
-}
-
 /// Returns the names that a certificate is made out to: its DNS names, and the common
 /// name of its subject, which is all that certificates made by hand have as a rule.
 ///
@@ -285,7 +289,7 @@ pub(super) fn fault(error: &std::io::Error) -> Fault {
 /// # Errors
 ///
 /// It is no certificate.
-pub(super) fn names_in(certificate: &CertificateDer<'_>) -> Result<Vec<String>, CertificateError> {
+pub(crate) fn names_in(certificate: &CertificateDer<'_>) -> Result<Vec<String>, CertificateError> {
     let certificate =
         webpki::EndEntityCert::try_from(certificate).map_err(|_| CertificateError::BadEncoding)?;
     let mut names: Vec<String> = certificate.valid_dns_names().map(str::to_owned).collect();
@@ -340,4 +344,4 @@ fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
