@@ -10,6 +10,7 @@ mod lights_left_on;
 mod meter_goes_silent;
 mod month_in_a_sheet;
 mod node_faults;
+mod node_tls;
 mod other_peoples_meters;
 mod own_listener;
 mod power_cut;

@@ -15,22 +15,36 @@ pub struct Board {
     /// The emulator, to be killed.
     pub process: Process,
     control: PathBuf,
+    image: &'static str,
 }
 
 impl Board {
-    /// Switches the board on, as a node of the demo campus. Both its meters and its broker may
-    /// be away; it looks for them once a second.
+    /// Switches the board on, as a node of the demo campus in a closed network. Both its meters
+    /// and its broker may be away; it looks for them once a second.
     ///
     /// # Errors
     ///
     /// If the image is not built, or the emulator does not start.
     pub fn start(world: &World, id: &str, bus: &str, broker_port: u16) -> Result<Self> {
-        let image = image()?;
+        let more = format!(",arg=site=demo-campus,arg=id={id},arg=broker=10.0.2.2:{broker_port}");
+        Self::start_image(world, PLAIN, bus, &more)
+    }
+
+    /// Switches a board on that knows who it is and where its broker is from `papers.bin` in
+    /// the story's folder, and speaks TLS only. `more` are further arguments, `key=value`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Board::start`].
+    pub fn start_protected(world: &World, bus: &str, more: &[&str]) -> Result<Self> {
+        let more: String = more.iter().map(|word| format!(",arg={word}")).collect();
+        Self::start_image(world, PROTECTED, bus, &more)
+    }
+
+    fn start_image(world: &World, name: &'static str, bus: &str, more: &str) -> Result<Self> {
+        let image = image(name)?;
         let (host, port) = bus.rsplit_once(':').context("an address and a port")?;
-        let mut arguments = format!(
-            "enable=on,target=native,arg=node,arg=site=demo-campus,arg=id={id},\
-             arg=broker=10.0.2.2:{broker_port}"
-        );
+        let mut arguments = format!("enable=on,target=native,arg=node{more}");
         if let Some(clock) = world.clock() {
             arguments += &format!(",arg=clock={clock}");
         }
@@ -46,7 +60,7 @@ impl Board {
         let control = world.folder().join("board.qmp");
         command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", control.display()));
         command.arg("-kernel").arg(image);
-        Ok(Self { process: world.start("board", command)?, control })
+        Ok(Self { process: world.start("board", command)?, control, image: name })
     }
 
     /// Pulls the network cable, or puts it in.
@@ -59,11 +73,12 @@ impl Board {
     /// RAM is blank when the board is switched on, so what is still blank was never used.
     pub fn stack_used(&self, world: &World) -> Result<usize> {
         let dump = world.folder().join("ram.bin");
-        let (start, len) = (0x2000_0000_u32, RAM_BYTES);
+        let ram_bytes = ram_of(self.image);
+        let (start, len) = (0x2000_0000_u32, ram_bytes);
         let asked = json!({ "val": start, "size": len, "filename": dump });
         self.order("pmemsave", &asked)?;
         let ram = std::fs::read(dump)?;
-        let statics = static_ram(&std::fs::read(image()?)?)?;
+        let statics = static_ram(&std::fs::read(image(self.image)?)?, ram_bytes)?;
         let stack = ram.get(statics..).context("statics within the RAM")?;
         let blank = stack.iter().take_while(|&&byte| byte == 0).count();
         Ok(stack.len() - blank)
@@ -94,11 +109,16 @@ impl Board {
     }
 }
 
-/// As in the board's `memory.x`.
-const RAM_BYTES: usize = 64 * 1024;
+const PROTECTED: &str = "qemu-mps2";
+const PLAIN: &str = "qemu-mps2-plain";
+
+/// As in the board's `memory.x`, or `memory-tls.x`.
+fn ram_of(image: &str) -> usize {
+    if image == PLAIN { 64 * 1024 } else { 128 * 1024 }
+}
 
 /// The end of what an image keeps in RAM beside its stack, counted from the RAM's start.
-fn static_ram(elf: &[u8]) -> Result<usize> {
+fn static_ram(elf: &[u8], ram_bytes: usize) -> Result<usize> {
     let word = |at: usize| -> Result<usize> {
         let bytes = elf.get(at..at + 4).context("a word of the image")?;
         Ok(usize::try_from(u32::from_le_bytes(bytes.try_into()?))?)
@@ -109,17 +129,17 @@ fn static_ram(elf: &[u8]) -> Result<usize> {
     for section in (0..count).map(|n| table + n * size) {
         let (flags, address, len) = (word(section + 8)?, word(section + 12)?, word(section + 20)?);
         let in_memory = flags & 2 != 0;
-        if in_memory && (0x2000_0000..0x2000_0000 + RAM_BYTES).contains(&address) {
+        if in_memory && (0x2000_0000..0x2000_0000 + ram_bytes).contains(&address) {
             end = end.max(address - 0x2000_0000 + len);
         }
     }
     Ok(end)
 }
 
-fn image() -> Result<PathBuf> {
+fn image(name: &str) -> Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| repository().join("firmware/boards/target"));
-    let image = target.join("thumbv7em-none-eabihf/release/qemu-mps2");
+    let image = target.join("images").join(name);
     anyhow::ensure!(image.exists(), "{} is not built; run `make firmware`", image.display());
     Ok(image)
 }

@@ -75,8 +75,17 @@ impl Field {
 
 /// Starts the node of a bus.
 pub fn node(world: &World, id: &str, bus: &str, broker: &str) -> Result<Process> {
-    world.gengfu(
-        id,
-        &["node", "--site", "demo-campus", "--id", id, "--bus", bus, "--broker", broker],
-    )
+    node_with(world, id, bus, broker, &["--plain"])
+}
+
+/// Starts the node of a bus with arguments about its connection.
+pub fn node_with(
+    world: &World,
+    id: &str,
+    bus: &str,
+    broker: &str,
+    more: &[&str],
+) -> Result<Process> {
+    let known = ["node", "--site", "demo-campus", "--id", id, "--bus", bus, "--broker", broker];
+    world.gengfu(id, &[&known[..], more].concat())
 }

@@ -43,6 +43,14 @@ impl World {
         Ok(())
     }
 
+    /// Makes all processes started from now on live `speed` times as fast, from this moment on:
+    /// where others look at the machine's own time as well.
+    pub fn hurry(&mut self, speed: u32) -> Result<()> {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
+        self.clock = Some(format!("{now_ms}@{now_ms}x{speed}"));
+        Ok(())
+    }
+
     /// The clock that processes started from now on share, as they are told it.
     pub fn clock(&self) -> Option<&str> {
         self.clock.as_deref()
@@ -154,6 +162,13 @@ impl Process {
                 bail!("`{}` ended: {}", self.name, text.trim_end());
             }
             Ok(found.map(|rest| rest.trim().to_owned()))
+        })
+    }
+
+    /// Waits until it has said something, anywhere in a line of its log.
+    pub fn says(&self, words: &str) -> Result<()> {
+        wait_for(&format!("`{words}` from `{}`", self.name), || {
+            Ok(self.log()?.contains(words).then_some(()))
         })
     }
 

@@ -82,7 +82,7 @@ enum Command {
         args_conflicts_with_subcommands = true,
         subcommand_negates_reqs = true
     )]
-    Node(NodeCommand),
+    Node(Box<NodeCommand>),
     /// Check a configuration file and, if given, a site book.
     #[command(
         after_help = "Examples: gengfu check gengfu.toml --site-book site.toml\n          gengfu check --site-book site.toml --try-payload sample.json --topic tele/plug-1/SENSOR"
@@ -226,15 +226,7 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
         Command::Simulate { office, campus, control } => {
             field::simulate(office, campus, control, clock)
         }
-        Command::Node(NodeCommand { what: Some(NodeTask::Enroll(arguments)), .. }) => {
-            enroll::enroll(&arguments, &clock)
-        }
-        Command::Node(NodeCommand { what: None, run: Some(arguments) }) => {
-            field::node(arguments, clock)
-        }
-        Command::Node(NodeCommand { what: None, run: None }) => {
-            anyhow::bail!("which node? `gengfu node --help` shows an example")
-        }
+        Command::Node(command) => carry_out_for_node(*command, clock),
         Command::Check { config, site_book, try_payload, topic } => {
             let trial = trial::Trial { payloads: &try_payload, topics: &topic };
             book::check(config.as_deref(), site_book.as_deref(), &trial, &clock)
@@ -255,6 +247,16 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
             month::report(&config, month, &out, &language, &mail_to, &clock)
         }
         Command::Bench(arguments) => bench::bench(arguments),
+    }
+}
+
+fn carry_out_for_node(command: NodeCommand, clock: Clock) -> Result<()> {
+    match command.what {
+        Some(NodeTask::Enroll(arguments)) => enroll::enroll(&arguments, &clock),
+        None => {
+            let arguments = command.run.context("which node? `gengfu node --help` shows one")?;
+            field::node(arguments, clock)
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub(crate) fn fault(error: &std::io::Error) -> Fault {
 }
 
 /// Returns the word under which a client's certificate that was not accepted is counted.
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls has many more, and will have others")]
 pub(crate) fn refusal(error: &Error) -> &'static str {
     use CertificateError as Why;
     match error {
@@ -57,6 +58,7 @@ pub(crate) fn refusal(error: &Error) -> &'static str {
 
 /// Returns what is wrong, for the log of a node whose connection is not let through; `None`
 /// if TLS has nothing to do with it.
+#[expect(clippy::wildcard_enum_match_arm, reason = "rustls has many more, and will have others")]
 pub(crate) fn words(error: &std::io::Error) -> Option<&'static str> {
     use CertificateError as Why;
     Some(match cause(error)? {

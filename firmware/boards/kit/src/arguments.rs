@@ -1,13 +1,18 @@
 //! What a node must know before it has its plan: `site=… id=… broker=…`, `time=…` for a time
-//! server that is not the broker's machine, and for a demonstration `clock=…` as all programs
+//! server that is not the broker's machine, `host=…` for the name that the other side must prove,
+//! `user=… password=…` for a broker that asks, and for a demonstration `clock=…` as all programs
 //! of one share it.
 
 use core::net::SocketAddrV4;
 
+use firmware::Login;
 use wire::Name;
 
+/// The name that a gateway proves to its nodes, wherever it stands.
+const GATEWAY: &str = "gengfu-gateway";
+
 /// Who a node is and where its broker is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Arguments {
     /// Where it is.
     pub site: Name,
@@ -15,6 +20,10 @@ pub struct Arguments {
     pub node: Name,
     /// The gateway's own listener or a broker.
     pub broker: SocketAddrV4,
+    /// The name that the other side must prove, if the connection is protected.
+    pub host: &'static str,
+    /// What the broker lets it in by, if it asks.
+    pub login: Option<Login<'static>>,
     /// Who tells the time; the broker's machine if nobody is named.
     pub time: SocketAddrV4,
     /// That the site's clock showed so many Unix milliseconds …
@@ -26,17 +35,23 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Reads `key=value` words; others are passed over. `None` if one is missing or makes no
-    /// sense.
+    /// Reads the `key=value` words of several texts, of which later ones hold; words of other
+    /// kinds are passed over. `None` if one is missing or makes no sense.
     #[must_use]
-    pub fn read(text: &str) -> Option<Self> {
+    pub fn read(texts: &[&'static str]) -> Option<Self> {
         let (mut site, mut node, mut broker, mut time) = (None, None, None, None);
+        let (mut host, mut user, mut password) = (GATEWAY, None, None);
         let (mut start_ms, mut anchor_ms, mut speed) = (0, 0, 1);
-        for (key, value) in text.split(' ').filter_map(|word| word.split_once('=')) {
+        for (key, value) in
+            texts.iter().flat_map(|text| text.split(' ')).filter_map(|word| word.split_once('='))
+        {
             match key {
                 "site" => site = Some(Name::new(value).ok()?),
                 "id" => node = Some(Name::new(value).ok()?),
                 "broker" => broker = Some(value.parse().ok()?),
+                "host" => host = value,
+                "user" => user = Some(value),
+                "password" => password = Some(value.as_bytes()),
                 "time" => time = Some(value.parse().ok()?),
                 "clock" => {
                     let (start, rest) = value.split_once('@')?;
@@ -50,7 +65,8 @@ impl Arguments {
         }
         let (site, node, broker): (_, _, SocketAddrV4) = (site?, node?, broker?);
         let time = time.unwrap_or(SocketAddrV4::new(*broker.ip(), 123));
-        Some(Self { site, node, broker, time, start_ms, anchor_ms, speed })
+        let login = user.zip(password).map(|(user, password)| Login { user, password });
+        Some(Self { site, node, broker, host, login, time, start_ms, anchor_ms, speed })
     }
 
     /// Returns what the site's clock shows when the true one shows so many Unix milliseconds.

@@ -2,7 +2,8 @@
 //! lamp, and what brings a stuck node back.
 //!
 //! In: a network stack of `embassy-net`, pins and ports of `embedded-hal`. Out: what the
-//! library `firmware` asks of its host.
+//! library `firmware` asks of its host. With the feature `tls` the way to the broker is a
+//! protected one, and there is no other.
 #![no_std]
 #![warn(missing_docs)]
 
@@ -14,6 +15,8 @@ mod nor;
 mod reason;
 #[cfg(feature = "sntp")]
 pub mod sntp;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod watch;
 
 pub use arguments::Arguments;

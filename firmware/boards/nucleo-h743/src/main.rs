@@ -37,9 +37,12 @@ use firmware::rtu::{NoDriverEnable, Port, RtuBus};
 use firmware::{FlashOutbox, Identity, UplinkBuffers};
 use kit::{Arguments, Broker, Client, ClientState, Lamp, Nor, Reason, SiteClock, sntp, watch};
 use static_cell::{ConstStaticCell, StaticCell};
+#[cfg(feature = "tls")]
+use wire::Papers;
 use wire::modbus::{self, LineSettings};
 
 /// Who the node is, unless the build says otherwise.
+#[cfg(not(feature = "tls"))]
 const ARGUMENTS: &str = match option_env!("GENGFU_NODE") {
     Some(arguments) => arguments,
     None => "site=site id=node-1 broker=192.168.1.10:1883 time=192.168.1.10:123",
@@ -174,13 +177,28 @@ fn clocks() -> embassy_stm32::Config {
     config
 }
 
+/// Reads what was flashed into the last sector of bank 2.
+#[cfg(feature = "tls")]
+fn papers() -> Option<Papers<'static>> {
+    const PAPERS: *const [u8; Papers::BYTES_MAX] = core::ptr::without_provenance(0x081E_0000);
+    #[expect(unsafe_code, reason = "flash at a fixed address")]
+    // SAFETY: the flash is there on this chip, and the program writes nothing to that sector.
+    Papers::decode(unsafe { &*PAPERS }).ok()
+}
+
 // Not inlined: `main` never ends, so all that it has on its stack stays there.
 #[inline(never)]
 fn start() {
     let p = embassy_stm32::init(clocks());
     // Nobody here can be told; a debugger finds the reason of the last reset by its name.
     let _last = Reason::take();
-    let Some(arguments) = Arguments::read(ARGUMENTS) else { return };
+    #[cfg(feature = "tls")]
+    let Some(papers) = papers() else { return };
+    #[cfg(feature = "tls")]
+    let arguments = Arguments::read(&[papers.arguments]);
+    #[cfg(not(feature = "tls"))]
+    let arguments = Arguments::read(&[ARGUMENTS]);
+    let Some(arguments) = arguments else { return };
     let mut watchdog = IndependentWatchdog::new(p.IWDG1, BITE_US);
     watchdog.unleash();
 
@@ -230,7 +248,18 @@ fn start() {
     interrupt::UART7.set_priority(Priority::P6);
     interrupt::UART8.set_priority(Priority::P10);
     let network = NETWORK.start(interrupt::UART8);
-    let parts = Parts { arguments, ethernet, seed, nor: Nor::new(device), watchdog, lamp };
+    let parts = Parts {
+        arguments,
+        #[cfg(feature = "tls")]
+        papers,
+        #[cfg(feature = "tls")]
+        random,
+        ethernet,
+        seed,
+        nor: Nor::new(device),
+        watchdog,
+        lamp,
+    };
     if let Ok(token) = run(parts, Line { uart, set: None }) {
         network.spawn(token);
     }
@@ -238,6 +267,10 @@ fn start() {
 
 struct Parts {
     arguments: Arguments,
+    #[cfg(feature = "tls")]
+    papers: Papers<'static>,
+    #[cfg(feature = "tls")]
+    random: Rng<'static, RNG>,
     ethernet: Network,
     seed: u64,
     nor: Chip,
@@ -253,7 +286,7 @@ async fn run(parts: Parts, line: Line) {
     static CLIENT: StaticCell<Client> = StaticCell::new();
     static BUFFERS: ConstStaticCell<UplinkBuffers> = ConstStaticCell::new(UplinkBuffers::new());
 
-    let Parts { arguments, ethernet, seed, nor, mut watchdog, lamp } = parts;
+    let Parts { arguments, ethernet, seed, nor, mut watchdog, lamp, .. } = parts;
     // Without its flash a node would lose readings and nobody would know; it starts again.
     let [a, b, c, d, ..] = seed.to_le_bytes();
     let fresh_boot = u32::from_le_bytes([a, b, c, d]);
@@ -272,9 +305,17 @@ async fn run(parts: Parts, line: Line) {
         spawner().await.spawn(token);
     }
     let client = CLIENT.init(Broker::client(stack, STATE.init(ClientState::new())));
-    let mut broker = Broker::new(stack, client, arguments.broker);
+    let broker = Broker::new(stack, client, arguments.broker);
+    #[cfg(feature = "tls")]
+    let broker = {
+        use kit::tls::{Buffers, ProtectedBroker};
+        static ROOM: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
+        let (papers, random) = (parts.papers, parts.random);
+        ProtectedBroker::new(broker, papers, arguments.host, random, &CLOCK, ROOM.take())
+    };
+    let mut broker = broker;
     join4(
-        node.publish(&mut broker, &LAMP, None, BUFFERS.take()),
+        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take()),
         sntp::tell_time(stack, arguments.time, &CLOCK),
         watch::feed(|| watchdog.pet()),
         LAMP.burn(lamp),

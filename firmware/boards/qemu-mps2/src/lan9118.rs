@@ -54,8 +54,12 @@ const PHY_RESTART: u32 = 1 << 12 | 1 << 9;
 /// bytes, RFC 791) and the head before it. Peers are told so and send no larger ones, and
 /// both buffers together take a kilobyte, not three. A pack fits in two.
 const FRAME_MAX: usize = 576 + 14;
+/// The largest frame that is taken. The window that smoltcp 0.13 tells is larger than a packet by
+/// the frame's head, and the emulator's network goes by the window, whatever segment it was
+/// told: it fills it with one.
+const TAKEN_MAX: usize = FRAME_MAX + 14;
 /// In whole words, with the check sum that the chip leaves behind a received frame.
-const BUFFER: usize = 596;
+const BUFFER: usize = TAKEN_MAX + 4;
 
 static WAKER: AtomicWaker = AtomicWaker::new();
 
@@ -149,7 +153,7 @@ impl Lan9118 {
             }
             let is_whole = status & 1 << 15 == 0;
             // The last four bytes are the check sum.
-            let frame = len.checked_sub(4).filter(|&len| len <= FRAME_MAX);
+            let frame = len.checked_sub(4).filter(|&len| len <= TAKEN_MAX);
             if is_whole && frame.is_some() {
                 return frame;
             }

@@ -49,10 +49,18 @@ fn reason(error: PollError) -> &'static str {
 impl firmware::Host for Board {
     fn tell(&self, event: Event) {
         match event {
-            Event::Connected => line(&["connected"], None),
+            Event::Connected => {
+                #[cfg(feature = "tls")]
+                line(
+                    &["handshake ms"],
+                    Some(kit::tls::HANDSHAKE_MS.load(core::sync::atomic::Ordering::Relaxed)),
+                );
+                line(&["connected"], None);
+            }
             Event::Disconnected(error) => {
                 let reason = match error {
                     LinkError::Unreachable => "unreachable",
+                    LinkError::Untrusted => "untrusted",
                     LinkError::Refused => "refused",
                     LinkError::Lost => "lost",
                     LinkError::Protocol => "protocol",

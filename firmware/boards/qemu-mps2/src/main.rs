@@ -6,7 +6,7 @@
 //! there as on silicon.
 //!
 //! Who it is and where its broker is stand in the emulator's arguments:
-//! `site=… id=… broker=10.0.2.2:1883`.
+//! `site=… id=… broker=10.0.2.2:1883`; with TLS also in its papers, the file `papers.bin`.
 #![no_std]
 #![no_main]
 
@@ -14,6 +14,8 @@ mod flash;
 mod interrupt;
 mod lan9118;
 mod log;
+#[cfg(feature = "tls")]
+mod random;
 mod register;
 mod rescue;
 mod semihost;
@@ -30,6 +32,8 @@ use firmware::rtu::{NoDriverEnable, RtuBus};
 use firmware::{FlashOutbox, Identity, UplinkBuffers};
 use kit::{Arguments, Broker, Client, ClientState, SiteClock};
 use static_cell::{ConstStaticCell, StaticCell};
+#[cfg(feature = "tls")]
+use wire::Papers;
 
 use flash::Flash;
 use interrupt::Interrupt;
@@ -51,20 +55,50 @@ fn main() -> ! {
         rescue::start();
         interrupt::start(&mut core.NVIC);
         time::start();
-        let mut text = [0; 256];
-        match Arguments::read(semihost::arguments(&mut text)) {
-            Some(arguments) => start(arguments),
-            None => log::line(&["arguments: site=… id=… broker=address:port"], None),
-        }
+        begin();
     }
     loop {
         cortex_m::asm::wfi();
     }
 }
 
+#[inline(never)]
+fn begin() {
+    static TEXT: ConstStaticCell<[u8; 512]> = ConstStaticCell::new([0; 512]);
+    let text = semihost::arguments(TEXT.take());
+    #[cfg(feature = "tls")]
+    let Some(papers) = papers() else {
+        log::line(&["no papers: `gengfu node enroll` makes papers.bin"], None);
+        return;
+    };
+    #[cfg(feature = "tls")]
+    let known = Arguments::read(&[papers.arguments, text]).map(|arguments| (arguments, papers));
+    #[cfg(not(feature = "tls"))]
+    let known = Arguments::read(&[text]).map(|arguments| (arguments, ()));
+    match known {
+        Some((arguments, papers)) => start(arguments, papers),
+        None => log::line(&["arguments: site=… id=… broker=address:port"], None),
+    }
+}
+
+/// What proves who this board is; nothing in a closed network.
+#[cfg(feature = "tls")]
+type Proof = Papers<'static>;
+#[cfg(not(feature = "tls"))]
+type Proof = ();
+
+#[cfg(feature = "tls")]
+fn papers() -> Option<Papers<'static>> {
+    static BLOCK: ConstStaticCell<[u8; Papers::BYTES_MAX]> =
+        ConstStaticCell::new([0; Papers::BYTES_MAX]);
+    let block = BLOCK.take();
+    semihost::File::open(c"papers.bin").ok()?.read_at(0, block).ok()?;
+    Papers::decode(block).ok()
+}
+
 // Not inlined: `main` never ends, so all that it has on its stack stays there.
 #[inline(never)]
-fn start(arguments: Arguments) {
+fn start(arguments: Arguments, proof: Proof) {
     let clock: &'static SiteClock = CLOCK.init(SiteClock::new(arguments.speed));
     // The file answers at once, so opening the outbox never waits.
     let opened = Flash::open().map(|flash| FlashOutbox::open(flash, semihost::unix_seconds()));
@@ -83,7 +117,7 @@ fn start(arguments: Arguments) {
     if let Ok(token) = read_meters(node, clock) {
         bus.spawn(token);
     }
-    if let Ok(token) = publish(node, clock, arguments) {
+    if let Ok(token) = publish(node, clock, arguments, proof) {
         network.spawn(token);
     }
 }
@@ -95,7 +129,12 @@ async fn read_meters(node: &'static Node, clock: &'static SiteClock) {
 }
 
 #[embassy_executor::task]
-async fn publish(node: &'static Node, clock: &'static SiteClock, arguments: Arguments) {
+async fn publish(
+    node: &'static Node,
+    clock: &'static SiteClock,
+    arguments: Arguments,
+    proof: Proof,
+) {
     static RESOURCES: StaticCell<StackResources<3>> = StaticCell::new();
     static STATE: StaticCell<ClientState> = StaticCell::new();
     static CLIENT: StaticCell<Client> = StaticCell::new();
@@ -114,10 +153,30 @@ async fn publish(node: &'static Node, clock: &'static SiteClock, arguments: Argu
     }
 
     let client = CLIENT.init(Broker::client(stack, STATE.init(ClientState::new())));
-    let mut broker = Broker::new(stack, client, arguments.broker);
+    let broker = Broker::new(stack, client, arguments.broker);
+    let mut broker = protect(broker, proof, &arguments, clock, seed);
     let buffers = BUFFERS.take();
-    let work = node.publish(&mut broker, &Board, None, buffers);
+    let work = node.publish(&mut broker, &Board, arguments.login, buffers);
     join3(work, tell_time(clock, arguments), join(rescue::feed(), lan9118::watch_link())).await;
+}
+
+#[cfg(feature = "tls")]
+fn protect(
+    broker: Broker,
+    papers: Papers<'static>,
+    arguments: &Arguments,
+    clock: &'static SiteClock,
+    seed: u64,
+) -> kit::tls::ProtectedBroker<random::NoSecret> {
+    use kit::tls::{Buffers, ProtectedBroker};
+    static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
+    let random = random::NoSecret::new(seed);
+    ProtectedBroker::new(broker, papers, arguments.host, random, clock, BUFFERS.take())
+}
+
+#[cfg(not(feature = "tls"))]
+fn protect(broker: Broker, (): (), _: &Arguments, _: &'static SiteClock, _: u64) -> Broker {
+    broker
 }
 
 #[embassy_executor::task]

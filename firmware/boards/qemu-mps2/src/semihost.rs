@@ -66,7 +66,7 @@ pub(crate) fn unix_seconds() -> u32 {
 }
 
 /// The arguments that the emulator was started with, one space between two.
-pub(crate) fn arguments(buffer: &mut [u8]) -> &str {
+pub(crate) fn arguments(buffer: &'static mut [u8]) -> &'static str {
     let mut block = [buffer.as_mut_ptr() as usize, buffer.len()];
     let mut answer = GET_CMDLINE as isize;
     // SAFETY: the emulator writes at most the buffer's length into it, and the length of

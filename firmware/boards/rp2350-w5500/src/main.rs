@@ -38,9 +38,12 @@ use firmware::rtu::{Port, RtuBus};
 use firmware::{FlashOutbox, Identity, UplinkBuffers};
 use kit::{Arguments, Broker, Client, ClientState, Lamp, Nor, Reason, SiteClock, sntp, watch};
 use static_cell::{ConstStaticCell, StaticCell};
+#[cfg(feature = "tls")]
+use wire::Papers;
 use wire::modbus::{LineSettings, Parity};
 
 /// Who the node is, unless the build says otherwise.
+#[cfg(not(feature = "tls"))]
 const ARGUMENTS: &str = match option_env!("GENGFU_NODE") {
     Some(arguments) => arguments,
     None => "site=site id=node-1 broker=192.168.1.10:1883 time=192.168.1.10:123",
@@ -150,6 +153,8 @@ fn main() -> ! {
 
 struct Parts {
     arguments: Arguments,
+    #[cfg(feature = "tls")]
+    papers: Papers<'static>,
     ethernet: Ethernet,
     interrupt: Input<'static>,
     reset: Output<'static>,
@@ -159,13 +164,28 @@ struct Parts {
     lamp: Output<'static>,
 }
 
+/// Reads what was flashed into the last sector.
+#[cfg(feature = "tls")]
+fn papers() -> Option<Papers<'static>> {
+    const PAPERS: *const [u8; Papers::BYTES_MAX] = core::ptr::without_provenance(0x101F_F000);
+    #[expect(unsafe_code, reason = "flash at a fixed address")]
+    // SAFETY: the flash is there on this board, and no image reaches that sector (`memory.x`).
+    Papers::decode(unsafe { &*PAPERS }).ok()
+}
+
 // Not inlined: `main` never ends, so all that it has on its stack stays there.
 #[inline(never)]
 fn start() {
     let p = embassy_rp::init(embassy_rp::config::Config::default());
     // Nobody here can be told; a debugger finds the reason of the last reset by its name.
     let _last = Reason::take();
-    let Some(arguments) = Arguments::read(ARGUMENTS) else { return };
+    #[cfg(feature = "tls")]
+    let Some(papers) = papers() else { return };
+    #[cfg(feature = "tls")]
+    let arguments = Arguments::read(&[papers.arguments]);
+    #[cfg(not(feature = "tls"))]
+    let arguments = Arguments::read(&[ARGUMENTS]);
+    let Some(arguments) = arguments else { return };
     let mut watchdog = Watchdog::new(p.WATCHDOG);
     watchdog.start(BITE);
 
@@ -188,6 +208,8 @@ fn start() {
     let network = NETWORK.start(interrupt::SWI_IRQ_1);
     let parts = Parts {
         arguments,
+        #[cfg(feature = "tls")]
+        papers,
         ethernet,
         interrupt: Input::new(p.PIN_21, Pull::Up),
         reset: Output::new(p.PIN_20, Level::High),
@@ -210,8 +232,8 @@ async fn run(parts: Parts, line: Line, driver: Output<'static>) {
     static CLIENT: StaticCell<Client> = StaticCell::new();
     static BUFFERS: ConstStaticCell<UplinkBuffers> = ConstStaticCell::new(UplinkBuffers::new());
 
-    let Parts { arguments, ethernet, interrupt, reset, mut random, nor, mut watchdog, lamp } =
-        parts;
+    let Parts { arguments, ethernet, interrupt, reset, mut random, nor, .. } = parts;
+    let (mut watchdog, lamp) = (parts.watchdog, parts.lamp);
     // Without its flash a node would lose readings and nobody would know; it starts again.
     let fresh_boot = random.blocking_next_u32();
     let Ok(outbox) = FlashOutbox::open(nor, fresh_boot).await else { return };
@@ -238,9 +260,17 @@ async fn run(parts: Parts, line: Line, driver: Output<'static>) {
         here.spawn(token);
     }
     let client = CLIENT.init(Broker::client(stack, STATE.init(ClientState::new())));
-    let mut broker = Broker::new(stack, client, arguments.broker);
+    let broker = Broker::new(stack, client, arguments.broker);
+    #[cfg(feature = "tls")]
+    let broker = {
+        use kit::tls::{Buffers, ProtectedBroker};
+        static ROOM: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
+        let papers = parts.papers;
+        ProtectedBroker::new(broker, papers, arguments.host, random, &CLOCK, ROOM.take())
+    };
+    let mut broker = broker;
     join4(
-        node.publish(&mut broker, &LAMP, None, BUFFERS.take()),
+        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take()),
         sntp::tell_time(stack, arguments.time, &CLOCK),
         watch::feed(|| watchdog.feed(BITE)),
         LAMP.burn(lamp),
