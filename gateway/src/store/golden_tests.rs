@@ -1,9 +1,11 @@
 //! Files that an earlier program wrote, byte for byte as it left them.
 //!
 //! `golden/main-0001.db.gz` and `golden/month-1.db.gz` are the whole store that
-//! [`furnish`] made when the schema had its first number. Beside them lie the rows whose
-//! bytes are a format of ours. None is ever made anew: they stand for what customers have
-//! on their disks.
+//! [`furnish`] made when the schema had its first number, `main-0004` and `month-2` the same
+//! with its fourth and with blocks of version 2; `phases-0004` and `phases-3` are what
+//! [`furnish_phases`] made, with blocks of version 3. Beside them lie the rows whose bytes
+//! are a format of ours. None is ever made anew: they stand for what customers have on
+//! their disks.
 
 use std::io::Read as _;
 
@@ -22,6 +24,10 @@ const NOVEMBER: i64 = START + 34 * 86_400;
 
 const MAIN_0001: &[u8] = include_bytes!("golden/main-0001.db.gz");
 const MONTH_1: &[u8] = include_bytes!("golden/month-1.db.gz");
+const MAIN_0004: &[u8] = include_bytes!("golden/main-0004.db.gz");
+const MONTH_2: &[u8] = include_bytes!("golden/month-2.db.gz");
+const PHASES_0004: &[u8] = include_bytes!("golden/phases-0004.db.gz");
+const PHASES_3: &[u8] = include_bytes!("golden/phases-3.db.gz");
 const INTAKE_1: &str = include_str!("golden/intake-1.hex");
 const SNAPSHOT_1: &str = include_str!("golden/snapshot-1.hex");
 const PART_1: &str = include_str!("golden/part-1.hex");
@@ -120,6 +126,67 @@ fn furnish(dir: &Path) -> Store {
     store
 }
 
+/// Two days of a meter of which one quantity follows from another: the currents from power
+/// and voltages, a phase's voltage from the one beside it; and power holds for a while.
+fn phases() -> Vec<Arrival> {
+    let quantities = [
+        Quantity::ActivePower,
+        Quantity::ReactivePower,
+        Quantity::VoltageL1,
+        Quantity::VoltageL2,
+        Quantity::CurrentL1,
+        Quantity::CurrentL2,
+        Quantity::ActiveEnergyImport,
+    ];
+    let pack = |seq: u32| {
+        let (n, held) = (i64::from(seq), i64::from(seq / 3));
+        let power = 40_000_000 + held * held * 7_919 % 9_000_000;
+        let voltage = 229_000 + n * n * 611 % 1_900;
+        let second = voltage - 700;
+        let current = |voltage: i64| power * 333 / voltage;
+        let values = [
+            power,
+            power * 363 / 1_000,
+            voltage,
+            second,
+            current(voltage),
+            current(second),
+            81_234_560_000 + n * 10_000_000 + n % 3 * 1_000,
+        ];
+        let mut readings = List::new();
+        for (quantity, value) in quantities.into_iter().zip(values) {
+            readings.push(Reading { quantity, value: Value::Measured(value) }).unwrap();
+        }
+        let instant = START + n * 900;
+        let meter = name("substation");
+        let pack = Pack { meter, instant, boot: 77, seq, clock: Clock::Synced, readings };
+        Arrival { node: name("node-office"), received: instant + 1, pack }
+    };
+    (0..192).map(pack).collect()
+}
+
+/// Makes the store of [`phases`]; its month is sealed.
+fn furnish_phases(dir: &Path) -> Store {
+    let store = Store::open(dir).unwrap();
+    store.series().record(&phases()).unwrap();
+    store.series().maintain(NOVEMBER + 5 * 86_400).unwrap();
+    store
+}
+
+fn check_phases(store: &Store) {
+    let (meter, sent) = (name("substation"), phases());
+    assert!(store.series().packs(&meter, 0, i64::MAX).unwrap() == sent);
+    for (at, quantity) in [(0, Quantity::ActivePower), (5, Quantity::CurrentL2)] {
+        let measured = |it: &Arrival| match it.pack.readings[at].value {
+            Value::Measured(value) => (it.pack.instant, value),
+            Value::Absent(_) => unreachable!("all are measured"),
+        };
+        let read = store.series().counter(&meter, quantity, 0, i64::MAX).unwrap();
+        assert_eq!(read, sent.iter().map(measured).collect::<Vec<_>>(), "{quantity:?}");
+    }
+    assert_eq!(store.check().unwrap(), []);
+}
+
 fn check_everything(store: &Store) {
     let sent = sent();
     for meter in ["office-main", "canteen-water"] {
@@ -155,32 +222,55 @@ fn unpacked(packed: &[u8]) -> Vec<u8> {
 
 /// Puts the golden store into a folder.
 pub(super) fn put(dir: &Path) {
+    put_files(dir, MAIN_0001, MONTH_1);
+}
+
+fn put_files(dir: &Path, main: &[u8], month: &[u8]) {
     std::fs::create_dir_all(dir.join(MONTHS_FOLDER)).unwrap();
-    std::fs::write(dir.join(MAIN_FILE), unpacked(MAIN_0001)).unwrap();
-    std::fs::write(dir.join(MONTHS_FOLDER).join("2025-10.db"), unpacked(MONTH_1)).unwrap();
+    std::fs::write(dir.join(MAIN_FILE), unpacked(main)).unwrap();
+    std::fs::write(dir.join(MONTHS_FOLDER).join("2025-10.db"), unpacked(month)).unwrap();
 }
 
 #[test]
 fn what_the_golden_store_is_made_of_reads_back_today() {
     let dir = TempDir::new().unwrap();
     drop(furnish(dir.path()));
+    drop(furnish_phases(&dir.path().join("phases")));
 
     check_everything(&Store::open(dir.path()).unwrap());
+    check_phases(&Store::open(&dir.path().join("phases")).unwrap());
 }
 
 #[test]
-fn a_store_of_the_first_schema_is_opened_by_this_program() {
+fn stores_of_earlier_schemas_are_opened_by_this_program() {
+    for (main, month, version) in [(MAIN_0001, MONTH_1, 1), (MAIN_0004, MONTH_2, 2)] {
+        let dir = TempDir::new().unwrap();
+        put_files(dir.path(), main, month);
+        assert_eq!(row(month, "SELECT data FROM block ORDER BY id LIMIT 1")[0], version);
+
+        let store = Store::open(dir.path()).unwrap();
+
+        check_everything(&store);
+        let more = arrival("office-main", 61, NOVEMBER + 900);
+        store.series().record(&[more]).unwrap();
+        store.series().maintain(NOVEMBER + 40 * 86_400).unwrap();
+        let packs = store.series().packs(&name("office-main"), 0, i64::MAX).unwrap();
+        assert_eq!((packs.len(), packs.last()), (62, Some(&more)), "also once it is sealed again");
+    }
+}
+
+#[test]
+fn columns_that_lead_each_other_read_back_whoever_wrote_them() {
     let dir = TempDir::new().unwrap();
-    put(dir.path());
+    put_files(dir.path(), PHASES_0004, PHASES_3);
+    let block = row(PHASES_3, "SELECT data FROM block ORDER BY id LIMIT 1");
+    assert_eq!(block[0], 3);
 
     let store = Store::open(dir.path()).unwrap();
 
-    check_everything(&store);
-    let more = arrival("office-main", 61, NOVEMBER + 900);
-    store.series().record(&[more]).unwrap();
-    store.series().maintain(NOVEMBER + 40 * 86_400).unwrap();
-    let packs = store.series().packs(&name("office-main"), 0, i64::MAX).unwrap();
-    assert_eq!((packs.len(), packs.last()), (62, Some(&more)), "also once it is sealed again");
+    check_phases(&store);
+    // Seven columns of 192 numbers: one of them noise, and the others follow.
+    assert!(block.len() < 900, "{}", block.len());
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {

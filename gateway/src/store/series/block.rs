@@ -1,38 +1,46 @@
 //! Many packs of one meter as one block: one time column, one column for each quantity.
 //!
 //! ```text
-//! version (2)
+//! version (3)
 //! CRC-32 of the block's key (8 bytes, lowest first) and all that follows, 4 bytes
 //! number of rows
 //! sections, each with its length before it:
 //!     instants, received - instant, boots, seqs, nodes, layouts << 1 | clock
 //! number of columns, then for each: its quantity, its length
-//! columns: 0 | 1 (state count)…   then the measured values
+//! columns: 0 | 1 (state count)… | 2 lead   then the measured values, or what is left of them
 //! ```
 //!
 //! Numbers are varints, sections and values are columns of [`super::ints`]. A state is 0
 //! for measured or the number of a reason; without states all are measured. A column has
-//! an entry for each row whose layout has it. A quantity decodes without the others.
+//! an entry for each row whose layout has it. A quantity decodes without the others, but
+//! for those that lead it ([`super::led`]).
 //!
 //! SQLite's pages carry no checksum, so the block does, and the key with it: a bit that
-//! flipped in a key must not give one meter's day to another. Version 1 is the same with a
-//! checksum that leaves the key out. A version is read for ever; golden files hold each.
+//! flipped in a key must not give one meter's day to another. Version 2 knows no led columns
+//! and no numbers that hold for a while; version 1 also leaves the key out of its checksum.
+//! A version is read for ever; golden files hold each.
 
 use std::collections::BTreeSet;
 
 use wire::{Absence, Value};
 
 use super::ints::{Effort, put_ints, take_ints};
+use super::led::{Known, Lead};
 use super::registry::{Column, Registry};
 use super::row::{Head, Rows, clock_bit, clock_of};
 use crate::store::codec::{Cursor, crc32, crc32_with, put_varint};
 
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+const VERSION_WITHOUT_LEADS: u8 = 2;
 const VERSION_WITHOUT_KEY: u8 = 1;
 const SECTIONS: usize = 6;
 const ALL_MEASURED: u8 = 0;
 const STATES: u8 = 1;
+const LED: u8 = 2;
 const MEASURED: u8 = 0;
+
+/// With fewer rows, what leads a column takes as much room as it saves.
+const LED_ROWS_MIN: usize = 64;
 
 /// No block of ours comes near; more is damage, and would ask for that much memory.
 const ROWS_MAX: usize = 1 << 24;
@@ -65,15 +73,16 @@ pub(super) fn encode(
     section(&mut body, |head| i64::from(head.layout) << 1 | i64::from(clock_bit(head.clock)));
 
     let places = Places::of(heads, registry);
-    let mut columns = Vec::new();
+    let mut columns = Columns::default();
     put_varint(&mut body, places.columns.len() as u64);
-    for &column in &places.columns {
-        let before = columns.len();
-        put_column(&mut columns, (heads, values), &places, column, effort);
+    for (place, &column) in places.columns.iter().enumerate() {
+        let before = columns.bytes.len();
+        columns.take(heads, values, &places, column);
+        columns.put(place, column, heads.len(), effort);
         put_varint(&mut body, column.into());
-        put_varint(&mut body, (columns.len() - before) as u64);
+        put_varint(&mut body, (columns.bytes.len() - before) as u64);
     }
-    body.extend_from_slice(&columns);
+    body.extend_from_slice(&columns.bytes);
 
     let mut block = Vec::with_capacity(5 + body.len());
     block.push(VERSION);
@@ -82,38 +91,73 @@ pub(super) fn encode(
     block
 }
 
-fn put_column(
-    out: &mut Vec<u8>,
-    (heads, values): (&[Head], &[Value]),
-    places: &Places,
-    column: Column,
-    effort: Effort,
-) {
-    let mut states = Vec::with_capacity(heads.len());
-    let mut measured = Vec::with_capacity(heads.len());
-    for run in heads.chunk_by(|a, b| a.layout == b.layout) {
-        let Some(place) = places.place(run[0].layout, column) else { continue };
-        for head in run {
-            match values.get(head.at + place) {
-                Some(&Value::Measured(value)) => {
-                    states.push(MEASURED);
-                    measured.push(value);
+/// Columns as bytes, and room to work in.
+#[derive(Default)]
+struct Columns {
+    bytes: Vec<u8>,
+    states: Vec<u8>,
+    measured: Vec<i64>,
+    /// Those that may lead what comes after them.
+    known: Vec<Known>,
+}
+
+impl Columns {
+    /// Takes one column out of the rows.
+    fn take(&mut self, heads: &[Head], values: &[Value], places: &Places, column: Column) {
+        let Self { states, measured, .. } = self;
+        states.clear();
+        measured.clear();
+        for run in heads.chunk_by(|a, b| a.layout == b.layout) {
+            let Some(place) = places.place(run[0].layout, column) else { continue };
+            for head in run {
+                match values.get(head.at + place) {
+                    Some(&Value::Measured(value)) => {
+                        states.push(MEASURED);
+                        measured.push(value);
+                    }
+                    Some(&Value::Absent(reason)) => states.push(reason.id()),
+                    None => {}
                 }
-                Some(&Value::Absent(reason)) => states.push(reason.id()),
-                None => {}
             }
         }
     }
-    if measured.len() == states.len() {
-        out.push(ALL_MEASURED);
-    } else {
-        out.push(STATES);
-        for run in states.chunk_by(|a, b| a == b) {
-            out.push(run[0]);
-            put_varint(out, run.len() as u64);
+
+    /// Appends the column that was taken.
+    fn put(&mut self, place: usize, column: Column, rows: usize, effort: Effort) {
+        let Self { bytes, states, measured, known } = self;
+        if measured.len() < states.len() {
+            bytes.push(STATES);
+            for run in states.chunk_by(|a, b| a == b) {
+                bytes.push(run[0]);
+                put_varint(bytes, run.len() as u64);
+            }
+            put_ints(bytes, measured, effort);
+            return;
         }
+        if effort == Effort::Quick || rows < LED_ROWS_MIN || measured.len() < rows {
+            bytes.push(ALL_MEASURED);
+            put_ints(bytes, measured, effort);
+            return;
+        }
+        let own = Known { place, column, numbers: std::mem::take(measured) };
+        let numbers = |place: usize| {
+            known.iter().find(|it| it.place == place).map(|it| it.numbers.as_slice())
+        };
+        let lead = Lead::of(&own, known);
+        match lead.and_then(|lead| Some((lead, numbers(lead.lead)?))) {
+            Some((lead, leads)) => {
+                bytes.push(LED);
+                lead.put(bytes);
+                let divisors = lead.divisor.and_then(numbers);
+                put_ints(bytes, &lead.left(&own.numbers, leads, divisors), effort);
+            }
+            None => {
+                bytes.push(ALL_MEASURED);
+                put_ints(bytes, &own.numbers, effort);
+            }
+        }
+        known.push(own);
     }
-    put_ints(out, &measured, effort);
 }
 
 /// Where the columns of each layout stand.
@@ -159,7 +203,7 @@ impl<'a> Block<'a> {
         let (&version, rest) = bytes.split_first()?;
         let (crc, body) = rest.split_first_chunk::<4>()?;
         let expected = match version {
-            VERSION => crc32_with(&[key], body),
+            VERSION | VERSION_WITHOUT_LEADS => crc32_with(&[key], body),
             VERSION_WITHOUT_KEY => crc32(body),
             _ => return None,
         };
@@ -229,14 +273,27 @@ impl<'a> Block<'a> {
         });
         rows.values.resize(start + count, Value::Absent(Absence::Timeout));
         let mut entries = Vec::with_capacity(heads.len());
-        for (column, bytes) in &self.columns {
+        let mut kept = self.nothing_kept();
+        for (at, (column, _)) in self.columns.iter().enumerate() {
             entries.clear();
             for run in heads.chunk_by(|a, b| a.layout == b.layout) {
                 let Some(place) = places.place(run[0].layout, *column) else { continue };
                 entries.extend(run.iter().map(|head| start + head.at + place));
             }
-            for (entry, value) in entries.iter().zip(take_column(bytes, entries.len())?) {
-                *rows.values.get_mut(*entry)? = value;
+            match self.take(at, entries.len(), &mut kept)? {
+                Taken::Measured(numbers) => {
+                    for (entry, number) in entries.iter().zip(&numbers) {
+                        *rows.values.get_mut(*entry)? = Value::Measured(*number);
+                    }
+                    if let Some(kept) = kept.get_mut(at) {
+                        *kept = Some(numbers);
+                    }
+                }
+                Taken::Mixed(values) => {
+                    for (entry, value) in entries.iter().zip(values) {
+                        *rows.values.get_mut(*entry)? = value;
+                    }
+                }
             }
         }
         rows.heads.extend(heads.into_iter().map(|head| Head { at: start + head.at, ..head }));
@@ -250,13 +307,20 @@ impl<'a> Block<'a> {
         registry: &Registry,
     ) -> Option<Vec<(Head, Option<i64>)>> {
         let heads = self.heads(registry)?;
-        let Some((_, bytes)) = self.columns.iter().find(|(known, _)| *known == column) else {
+        let Some(at) = self.columns.iter().position(|(known, _)| *known == column) else {
             return Some(heads.into_iter().map(|head| (head, None)).collect());
         };
         let places = Places::of(&heads, registry);
         let has = |head: &Head| places.place(head.layout, column).is_some();
         let count = heads.iter().filter(|head| has(head)).count();
-        let mut values = take_column(bytes, count)?.into_iter();
+        let mut values = match self.take(at, count, &mut self.nothing_kept())? {
+            Taken::Measured(numbers) if count == heads.len() => {
+                return Some(heads.into_iter().zip(numbers.into_iter().map(Some)).collect());
+            }
+            Taken::Measured(numbers) => numbers.into_iter().map(Value::Measured).collect(),
+            Taken::Mixed(values) => values,
+        }
+        .into_iter();
         let picked = heads.into_iter().map(|head| {
             let value = if has(&head) { values.next() } else { None };
             match value {
@@ -266,34 +330,81 @@ impl<'a> Block<'a> {
         });
         Some(picked.collect())
     }
+
+    /// Returns room for the columns that lead others; none where none does.
+    fn nothing_kept(&self) -> Kept {
+        let is_led = |(_, bytes): &(Column, &[u8])| bytes.first() == Some(&LED);
+        let room = if self.columns.iter().any(is_led) { self.columns.len() } else { 0 };
+        vec![None; room]
+    }
+
+    /// Decodes the column at a place, which has so many entries.
+    fn take(&self, at: usize, len: usize, kept: &mut Kept) -> Option<Taken> {
+        let (_, bytes) = self.columns.get(at)?;
+        let mut cursor = Cursor::new(bytes);
+        match cursor.byte()? {
+            ALL_MEASURED => {
+                let numbers = take_ints(&mut cursor, len)?;
+                cursor.is_at_end().then_some(Taken::Measured(numbers))
+            }
+            STATES => take_states(&mut cursor, len).map(Taken::Mixed),
+            LED if len == self.rows => {
+                let lead = Lead::take(&mut cursor, at)?;
+                let mut numbers = take_ints(&mut cursor, len)?;
+                self.keep(lead.lead, kept)?;
+                let divisors = match lead.divisor {
+                    Some(place) => {
+                        self.keep(place, kept)?;
+                        Some(kept.get(place)?.as_deref()?)
+                    }
+                    None => None,
+                };
+                lead.restore(&mut numbers, kept.get(lead.lead)?.as_deref()?, divisors);
+                cursor.is_at_end().then_some(Taken::Measured(numbers))
+            }
+            _ => None,
+        }
+    }
+
+    /// Decodes a column that leads another, if it is not there yet. It stands before that
+    /// one, so this ends.
+    fn keep(&self, at: usize, kept: &mut Kept) -> Option<()> {
+        if kept.get(at)?.is_none() {
+            let Taken::Measured(numbers) = self.take(at, self.rows, kept)? else { return None };
+            *kept.get_mut(at)? = Some(numbers);
+        }
+        Some(())
+    }
 }
 
-fn take_column(bytes: &[u8], len: usize) -> Option<Vec<Value>> {
-    let mut cursor = Cursor::new(bytes);
-    match cursor.byte()? {
-        ALL_MEASURED => {
-            let measured = take_ints(&mut cursor, len)?;
-            cursor.is_at_end().then(|| measured.into_iter().map(Value::Measured).collect())
+/// The numbers of columns that each row has, by place, as far as they were asked for.
+type Kept = Vec<Option<Vec<i64>>>;
+
+/// A column, decoded.
+enum Taken {
+    /// All of it was measured.
+    Measured(Vec<i64>),
+    /// Anything.
+    Mixed(Vec<Value>),
+}
+
+/// Takes a column that was not measured each time.
+fn take_states(cursor: &mut Cursor<'_>, len: usize) -> Option<Vec<Value>> {
+    let mut states = Vec::with_capacity(len);
+    while states.len() < len {
+        let state = cursor.byte()?;
+        let count = usize::try_from(cursor.varint()?).ok()?;
+        if count == 0 || len - states.len() < count {
+            return None;
         }
-        STATES => {
-            let mut states = Vec::with_capacity(len);
-            while states.len() < len {
-                let state = cursor.byte()?;
-                let count = usize::try_from(cursor.varint()?).ok()?;
-                if count == 0 || len - states.len() < count {
-                    return None;
-                }
-                states.extend(std::iter::repeat_n(state, count));
-            }
-            let measured = states.iter().filter(|state| **state == MEASURED).count();
-            let mut measured = take_ints(&mut cursor, measured)?.into_iter();
-            let value = |state| match state {
-                MEASURED => measured.next().map(Value::Measured),
-                reason => Absence::from_id(reason).map(Value::Absent),
-            };
-            let values = states.into_iter().map(value).collect::<Option<Vec<_>>>()?;
-            cursor.is_at_end().then_some(values)
-        }
-        _ => None,
+        states.extend(std::iter::repeat_n(state, count));
     }
+    let measured = states.iter().filter(|state| **state == MEASURED).count();
+    let mut measured = take_ints(cursor, measured)?.into_iter();
+    let value = |state| match state {
+        MEASURED => measured.next().map(Value::Measured),
+        reason => Absence::from_id(reason).map(Value::Absent),
+    };
+    let values = states.into_iter().map(value).collect::<Option<Vec<_>>>()?;
+    cursor.is_at_end().then_some(values)
 }

@@ -8,10 +8,11 @@
 //! 3 climb    first, least step, then (step - least) … anything, best if it climbs evenly
 //! 4 swing    first, then step …                       anything, best if it goes to and fro
 //! 5 pco      length, bytes                            anything, packed for keeping
+//! 6 held     count, numbers, how often each           anything that stays for a while
 //! ```
 //!
 //! Numbers are divided by 10^exponent first: a meter that counts in kWh leaves six
-//! zeros in mWh. How many numbers there are is known to whoever reads them. Which shape
+//! zeros in mWh. Both parts of a held column are columns themselves. How many numbers there are is known to whoever reads them. Which shape
 //! was chosen says nothing about the numbers; a reader takes them all.
 
 use std::borrow::Cow;
@@ -37,6 +38,7 @@ const RUNS: u8 = 2;
 const CLIMB: u8 = 3;
 const SWING: u8 = 4;
 const PCO: u8 = 5;
+const HELD: u8 = 6;
 
 const PCO_LEVEL: usize = 4;
 const EXPONENT_MAX: u8 = 9;
@@ -72,6 +74,14 @@ pub(super) fn put_ints(out: &mut Vec<u8>, numbers: &[i64], effort: Effort) {
             put_signed(out, run[0]);
             put_varint(out, run.len() as u64);
         }
+    } else if effort == Effort::Thorough && is_held(&steps) {
+        head(HELD);
+        let stretches = numbers.chunk_by(|a, b| a == b);
+        let (held, counts): (Vec<i64>, Vec<i64>) =
+            stretches.map(|it| (it[0], i64::try_from(it.len()).unwrap_or(i64::MAX))).unzip();
+        put_varint(out, held.len() as u64);
+        put_ints(out, &held, effort);
+        put_ints(out, &counts, effort);
     } else if effort == Effort::Thorough
         && PCO_LEN_MIN <= numbers.len()
         && let Some(packed) = pco_of(&numbers)
@@ -149,6 +159,17 @@ pub(super) fn take_ints(cursor: &mut Cursor<'_>, len: usize) -> Option<Vec<i64>>
             numbers
         }
         PCO => simple_decompress(cursor.bytes()?).ok()?,
+        HELD => {
+            // At most half as many: a column within a column within a column ends.
+            let count = usize::try_from(cursor.varint()?).ok().filter(|it| *it <= len / 2)?;
+            let (held, counts) = (take_ints(cursor, count)?, take_ints(cursor, count)?);
+            let mut numbers = Vec::with_capacity(len);
+            for (number, count) in held.into_iter().zip(counts) {
+                let count = usize::try_from(count).ok().filter(|it| *it <= len - numbers.len())?;
+                numbers.extend(std::iter::repeat_n(number, count));
+            }
+            numbers
+        }
         _ => return None,
     };
     if unit != 1 {
@@ -225,6 +246,23 @@ fn pco_of(numbers: &[i64]) -> Option<Vec<u8>> {
 /// stay about where they are. pco would try all of them out, and repetitions at a distance
 /// as well, which meters have none of: a third of the work of sealing.
 fn delta_order(numbers: &[i64]) -> usize {
+    let [plain, once, twice] = bits_by_order(numbers);
+    if plain <= once.min(twice) {
+        0
+    } else if once <= twice {
+        1
+    } else {
+        2
+    }
+}
+
+/// Returns about how many bits a column takes, to compare it with another as long.
+pub(super) fn rough_bits(numbers: &[i64]) -> u64 {
+    bits_by_order(numbers).into_iter().min().unwrap_or(0)
+}
+
+/// Returns how many bits numbers have, their differences, and the differences of those.
+fn bits_by_order(numbers: &[i64]) -> [u64; 3] {
     let bits = |number: i64| u64::from(64 - zigzag(number).leading_zeros());
     let middle = numbers.get(numbers.len() / 2).copied().unwrap_or(0);
     let (mut plain, mut once, mut twice) = (0, 0, 0);
@@ -234,13 +272,13 @@ fn delta_order(numbers: &[i64]) -> usize {
         once += bits(c.wrapping_sub(b));
         twice += bits(c.wrapping_sub(b).wrapping_sub(b.wrapping_sub(a)));
     }
-    if plain <= once.min(twice) {
-        0
-    } else if once <= twice {
-        1
-    } else {
-        2
-    }
+    [plain, once, twice]
+}
+
+/// Whether numbers stay the same twice as often as they change.
+fn is_held(steps: &[i64]) -> bool {
+    let changes = steps.iter().filter(|step| **step != 0).count();
+    PCO_LEN_MIN <= steps.len() && (changes + 1) * 2 <= steps.len()
 }
 
 #[cfg(test)]
@@ -278,6 +316,16 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_hold_for_a_while_take_room_for_their_changes_only() {
+        let held: Vec<i64> = (0..6_000).map(|n| (n * 2 / 5) * 7_919 % 4_096).collect();
+        let changes: Vec<i64> = (0..2_400).map(|n| n * 7_919 % 4_096).collect();
+
+        let room = check(&held, Effort::Thorough).len();
+
+        assert!(room < check(&changes, Effort::Thorough).len() * 21 / 20 + 400, "{room}");
+    }
+
+    #[test]
     fn one_fall_of_a_counter_does_not_make_every_step_dear() {
         let mut counter: Vec<i64> = (0..96).map(|n| 80_000_001 + n * 7 + n % 3).collect();
         counter.extend((0..96).map(|n| n * 7 + n % 3));
@@ -300,6 +348,8 @@ mod tests {
         assert_eq!(take_ints(&mut Cursor::new(&[RUNS, 0, 2, 200, 1]), 10), None);
         assert_eq!(take_ints(&mut Cursor::new(&[RUNS, 0, 2, 0]), 10), None);
         assert_eq!(take_ints(&mut Cursor::new(&[9, 0]), 10), None);
+        assert_eq!(take_ints(&mut Cursor::new(&[HELD, 2, STEPS, 0, 2, SAME, 12]), 10), None);
+        assert_eq!(take_ints(&mut Cursor::new(&[HELD, 6, SAME, 0, SAME, 2]), 10), None);
     }
 
     proptest! {
@@ -307,9 +357,13 @@ mod tests {
         fn any_column_comes_back(
             numbers in prop::collection::vec(any::<i64>(), 0..300),
             small in prop::collection::vec(-50..50_i64, 0..300),
+            held in prop::collection::vec((-50..50_i64, 1..6_usize), 0..300),
         ) {
+            let held: Vec<i64> =
+                held.into_iter().flat_map(|(number, count)| vec![number; count]).collect();
             for effort in [Effort::Quick, Effort::Thorough] {
                 check(&numbers, effort);
+                check(&held, effort);
                 check(&small.iter().map(|number| number * 1_000).collect::<Vec<_>>(), effort);
             }
         }

@@ -13,7 +13,7 @@
 //! How it is kept (each file tells its part): a batch is one synced row of the intake
 //! log (`record`) and waits in memory (`memory`); a flush makes blocks of it, one for
 //! each meter and UTC day, with a column for each quantity, and sums of the days
-//! (`flush`, `block`, `ints`, `rollup`). A month that is over becomes one read-only file
+//! (`flush`, `block`, `ints`, `led`, `rollup`). A month that is over becomes one read-only file
 //! (`seal`, `months`); what comes later lies over it. Readers see all as one (`read`). Bytes of
 //! packs are in `row`, numbers for names in `registry`, and `stored` finds a day for
 //! those who write; `feed` tells a target of readings what it has yet to get.
@@ -36,6 +36,7 @@ mod course;
 mod feed;
 mod flush;
 mod ints;
+mod led;
 mod memory;
 mod months;
 mod newest;

@@ -137,7 +137,7 @@ impl Engine {
         let mut file = Connection::open(path).during(DURING)?;
         // The file is nobody's until it is synced and renamed.
         file.execute_batch(
-            "PRAGMA page_size = 16384; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;",
+            "PRAGMA page_size = 1024; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;",
         )
         .during(DURING)?;
         let out = file.transaction().during(DURING)?;

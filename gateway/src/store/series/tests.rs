@@ -652,12 +652,13 @@ fn bytes_of(hex: &str) -> Vec<u8> {
 
 const BLOCK_1_DAY: &str = include_str!("golden/block-1-day.hex");
 const BLOCK_2_DAY: &str = include_str!("golden/block-2-day.hex");
+const BLOCK_3_DAY: &str = include_str!("golden/block-3-day.hex");
 const ROLLUP_1: &str = include_str!("golden/rollup-1.hex");
 const ROLLUP_2: &str = include_str!("golden/rollup-2.hex");
 const ROLLUP_3: &str = include_str!("golden/rollup-3.hex");
 
 #[test]
-fn a_day_block_has_the_bytes_of_version_2_and_its_sums_those_of_version_3() {
+fn a_day_block_and_its_sums_have_the_bytes_of_version_3() {
     let (_dir, store) = open();
     store.series().record(&one_of_each()).unwrap();
 
@@ -667,7 +668,7 @@ fn a_day_block_has_the_bytes_of_version_2_and_its_sums_those_of_version_3() {
         let sql = format!("SELECT data FROM {table}");
         store.database.writer().query_row(&sql, (), |row| row.get(0)).unwrap()
     };
-    assert_eq!(hex(&data("block")), BLOCK_2_DAY.trim());
+    assert_eq!(hex(&data("block")), BLOCK_3_DAY.trim());
     assert_eq!(hex(&data("rollup")), ROLLUP_3.trim());
 }
 
