@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use wire::Value;
 
 use super::fleet::{BEGIN, Fleet, Pattern, QUARTER_S};
 use super::gauge;
@@ -57,11 +58,21 @@ pub fn run(options: &Options, progress: Progress<'_>) -> Result<Sheet> {
     let began = gauge::start();
     let store = Store::open(&folder)?;
     let opened_ms = began.elapsed().as_secs_f64() * 1e3;
-    let found = store.series().last_all()?.len();
+    let (mut found, mut values, mut sum) = (0_usize, 0_usize, 0_i64);
+    store.series().each_last(|newest| {
+        found += 1;
+        for reading in newest.pack.readings.iter() {
+            if let Value::Measured(value) = reading.value {
+                values += 1;
+                sum = sum.wrapping_add(value);
+            }
+        }
+    })?;
     let last_ms = began.elapsed().as_secs_f64() * 1e3;
     // A pack in a thousand is never sent: of many meters, one has none of two.
     let least = usize::try_from(options.last_meters)?.saturating_mul(999) / 1_000;
     ensure!(least <= found, "{found} meters have a last value");
+    ensure!(values == found * 8 && sum != 0, "{values} values of {found} meters");
     drop(store);
     sheet.add("open", opened_ms, "ms");
     sheet.add_with("open_and_last_values", last_ms, "ms", Target::AtMost(50.0));

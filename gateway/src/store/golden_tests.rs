@@ -2,7 +2,8 @@
 //!
 //! `golden/main-0001.db.gz` and `golden/month-1.db.gz` are the whole store that
 //! [`furnish`] made when the schema had its first number, `main-0004` and `month-2` the same
-//! with its fourth and with blocks of version 2; `phases-0004` and `phases-3` are what
+//! with its fourth and with blocks of version 2, `main-0005` and `month-3` with its fifth and
+//! snapshots of form 2; `phases-0004` and `phases-3` are what
 //! [`furnish_phases`] made, with blocks of version 3. Beside them lie the rows whose bytes
 //! are a format of ours. None is ever made anew: they stand for what customers have on
 //! their disks.
@@ -26,6 +27,8 @@ const MAIN_0001: &[u8] = include_bytes!("golden/main-0001.db.gz");
 const MONTH_1: &[u8] = include_bytes!("golden/month-1.db.gz");
 const MAIN_0004: &[u8] = include_bytes!("golden/main-0004.db.gz");
 const MONTH_2: &[u8] = include_bytes!("golden/month-2.db.gz");
+const MAIN_0005: &[u8] = include_bytes!("golden/main-0005.db.gz");
+const MONTH_3: &[u8] = include_bytes!("golden/month-3.db.gz");
 const PHASES_0004: &[u8] = include_bytes!("golden/phases-0004.db.gz");
 const PHASES_3: &[u8] = include_bytes!("golden/phases-3.db.gz");
 const INTAKE_1: &str = include_str!("golden/intake-1.hex");
@@ -243,7 +246,8 @@ fn what_the_golden_store_is_made_of_reads_back_today() {
 
 #[test]
 fn stores_of_earlier_schemas_are_opened_by_this_program() {
-    for (main, month, version) in [(MAIN_0001, MONTH_1, 1), (MAIN_0004, MONTH_2, 2)] {
+    let of_version = [(MAIN_0001, MONTH_1, 1), (MAIN_0004, MONTH_2, 2), (MAIN_0005, MONTH_3, 3)];
+    for (main, month, version) in of_version {
         let dir = TempDir::new().unwrap();
         put_files(dir.path(), main, month);
         assert_eq!(row(month, "SELECT data FROM block ORDER BY id LIMIT 1")[0], version);

@@ -30,6 +30,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { number: 2, sql: include_str!("migrations/0002_meter_events.sql") },
     Migration { number: 3, sql: include_str!("migrations/0003_given_up.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_targets.sql") },
+    Migration { number: 5, sql: include_str!("migrations/0005_snapshot_form.sql") },
 ];
 
 const DURING: &str = "migrate the store";

@@ -73,14 +73,15 @@ pub(crate) async fn watch_live(
 async fn take_snapshot(web: &WebState) -> Result<LiveSnapshot, ApiError> {
     let zone = web.zone();
     web.ask(move |rooms| {
-        let last = rooms.store.series().last_all()?;
+        let mut latest = Vec::new();
+        rooms
+            .store
+            .series()
+            .each_last(|last| latest.push(reading(&Newest::of(&last.pack), &zone)))?;
+        latest.sort_unstable_by(|a, b| a.meter.cmp(&b.meter));
         let open = FindingFilter { state: FindingState::Open, ..FindingFilter::default() };
         let findings = rooms.store.journal().view(|view| view.findings(&open))?;
-        Ok(LiveSnapshot {
-            latest: last.iter().map(|last| reading(&Newest::of(&last.pack), &zone)).collect(),
-            open_findings: findings.len(),
-            version: VERSION.to_owned(),
-        })
+        Ok(LiveSnapshot { latest, open_findings: findings.len(), version: VERSION.to_owned() })
     })
     .await
 }

@@ -337,7 +337,7 @@ impl<'a> Names<'a> {
             return Ok(Some(done));
         }
         if !self.reloaded {
-            self.registry = Arc::new(Registry::load(self.tx)?);
+            self.registry = Arc::new(Registry::load(self.tx, Vec::new())?);
             self.reloaded = true;
             return Ok(decode(&self.registry));
         }

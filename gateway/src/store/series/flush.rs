@@ -16,6 +16,7 @@ use super::ints::Effort;
 use super::memory::{Buffer, Day, Memory, day_of, meters_of};
 use super::months::Month;
 use super::rollup::{StoredDay, add_again};
+use super::snapshot::FORM;
 use super::stored::{Stored, id_of, readable_rollup};
 use crate::store::codec::crc32_with;
 use crate::store::error::{During, StoreError};
@@ -183,10 +184,17 @@ fn write_rollup(tx: &Transaction<'_>, id: i64, day: &StoredDay) -> Result<(), St
 fn write_snapshot(tx: &Transaction<'_>, memory: &Memory, slice: u32) -> Result<(), StoreError> {
     let data = memory.snapshot(slice);
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO snapshot (slice, seq, crc, data) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT OR REPLACE INTO snapshot (slice, seq, crc, form, data)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
     )
     .during(DURING)?
-    .execute(params![slice, memory.seq, crc32_with(&[slice.into(), memory.seq], &data), data])
+    .execute(params![
+        slice,
+        memory.seq,
+        crc32_with(&[slice.into(), memory.seq, FORM], &data),
+        FORM,
+        data
+    ])
     .during(DURING)?;
     Ok(())
 }

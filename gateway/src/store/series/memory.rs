@@ -12,8 +12,9 @@ use std::sync::Arc;
 use super::months::{Month, Sealed};
 use super::registry::{Column, Registry};
 use super::row::{Head, Rows, identity, take_row};
+use super::snapshot::{MeterState, Slice};
 use super::{ChangedSpan, Changes, Mark};
-use crate::store::codec::{Cursor, put_signed, put_varint};
+use crate::store::codec::{Cursor, put_varint};
 
 /// Meters in one transaction of a flush: at 10 quantities a quarter hour, a day of them
 /// is a quarter of a million readings, some 30 ms.
@@ -51,24 +52,11 @@ pub(super) struct Memory {
     pub(super) sealed: Arc<Sealed>,
     /// Which months' readings were given up.
     pub(super) given_up: Arc<BTreeSet<Month>>,
-    meters: Vec<MeterState>,
-    slices: Vec<i64>,
+    slices: Vec<Slice>,
     recent: VecDeque<Recent>,
     recent_spans: usize,
     /// Changes up to this row of the intake log are known by whole days only.
     forgotten: i64,
-}
-
-/// What is known of one meter without asking the disk.
-#[derive(Debug, Default)]
-pub(super) struct MeterState {
-    /// The newest row, as bytes; empty if there is none.
-    pub(super) last: Vec<u8>,
-    pub(super) first_instant: i64,
-    pub(super) last_instant: i64,
-    /// Bit n is set if quantity n was ever measured.
-    pub(super) measured: u64,
-    pub(super) buffers: Vec<Buffer>,
 }
 
 /// Arrivals of one meter on one day that are in no block yet, in order of arrival.
@@ -94,7 +82,8 @@ impl Memory {
     }
 
     pub(super) fn meter(&self, meter: u32) -> Option<&MeterState> {
-        self.meters.get(index(meter)).filter(|state| !state.last.is_empty())
+        let states = self.slices.get(index(meter / SLICE_METERS))?.states();
+        states.get(index(meter % SLICE_METERS)).filter(|state| !state.last.is_empty())
     }
 
     pub(super) fn meters(&self, range: Range<u32>) -> impl Iterator<Item = (u32, &MeterState)> {
@@ -107,11 +96,15 @@ impl Memory {
 
     /// Returns up to which row of the intake log a slice is in blocks.
     pub(super) fn flushed(&self, slice: u32) -> i64 {
-        self.slices.get(index(slice)).copied().unwrap_or(0)
+        self.slices.get(index(slice)).map_or(0, |slice| slice.flushed)
     }
 
     /// Returns whether a slice has anything in buffers of days `first..=last`.
     pub(super) fn has_buffers(&self, slice: u32, first: Day, last: Day) -> bool {
+        let any = self.slices.get(index(slice)).is_some_and(|slice| 0 < slice.buffers);
+        if !any || (first, last) == (Day::MIN, Day::MAX) {
+            return any;
+        }
         self.meters(meters_of(slice)).any(|(_, state)| state.buffered(first, last).next().is_some())
     }
 
@@ -185,7 +178,9 @@ impl Memory {
         row: &[u8],
         registry: &Registry,
     ) {
-        let state = self.state(meter);
+        let slice = self.slice_mut(meter / SLICE_METERS);
+        let mut buffers = slice.buffers;
+        let state = state_mut(slice, meter);
         if state.last.is_empty() {
             state.first_instant = head.instant;
             state.last_instant = head.instant;
@@ -204,6 +199,7 @@ impl Memory {
             Err(at) => {
                 state.buffers.insert(at, Buffer { day, seq, rows: Vec::new() });
                 added = size_of::<Buffer>();
+                buffers += 1;
                 at
             }
         };
@@ -217,31 +213,33 @@ impl Memory {
         put_varint(&mut buffer.rows, row.len() as u64);
         buffer.rows.extend_from_slice(row);
         added += buffer.rows.capacity() - ready;
+        slice.buffers = buffers;
         self.bytes += added;
     }
 
-    fn state(&mut self, meter: u32) -> &mut MeterState {
-        let at = index(meter);
-        if self.meters.len() <= at {
-            self.meters.resize_with(at + 1, MeterState::default);
+    fn slice_mut(&mut self, slice: u32) -> &mut Slice {
+        let at = index(slice);
+        if self.slices.len() <= at {
+            self.slices.resize_with(at + 1, Slice::default);
         }
-        &mut self.meters[at]
+        &mut self.slices[at]
     }
 
     /// Forgets a slice's buffers: they are in blocks, and on the disk.
     pub(super) fn flushed_slice(&mut self, slice: u32) {
-        for meter in meters_of(slice) {
-            let Some(state) = self.meters.get_mut(index(meter)) else { break };
-            for buffer in state.buffers.drain(..) {
-                self.bytes -= size_of::<Buffer>() + buffer.rows.capacity();
+        let seq = self.seq;
+        let mut bytes = 0;
+        let slice = self.slice_mut(slice);
+        if 0 < slice.buffers {
+            for state in slice.states_mut() {
+                for buffer in state.buffers.drain(..) {
+                    bytes += size_of::<Buffer>() + buffer.rows.capacity();
+                }
+                state.buffers.shrink_to_fit();
             }
-            state.buffers.shrink_to_fit();
         }
-        let (at, seq) = (index(slice), self.seq);
-        if self.slices.len() <= at {
-            self.slices.resize(at + 1, 0);
-        }
-        self.slices[at] = seq;
+        (slice.buffers, slice.flushed) = (0, seq);
+        self.bytes -= bytes;
     }
 
     fn remember(&mut self, seq: i64, mut spans: Vec<(u32, i64, i64)>) {
@@ -271,7 +269,7 @@ impl Memory {
     /// if the mark lies too far back, every meter with all it has.
     pub(super) fn changes_since(&self, mark: Mark) -> Changes {
         let spans: Vec<(u32, i64, i64)> = if mark.0 < self.forgotten {
-            let all = 0..u32::try_from(self.meters.len()).unwrap_or(u32::MAX);
+            let all = 0..u32::try_from(self.registry.meter_count()).unwrap_or(u32::MAX);
             let whole = |(meter, state): (u32, &MeterState)| {
                 (meter, state.first_instant, state.last_instant)
             };
@@ -283,37 +281,21 @@ impl Memory {
         Changes { mark: Mark(self.seq), spans: spans_by_name(spans, &self.registry) }
     }
 
-    /// Puts what a snapshot says of its slice.
-    pub(super) fn restore_slice(&mut self, slice: u32, seq: i64, bytes: &[u8]) -> Option<()> {
-        let at = index(slice);
-        if self.slices.len() <= at {
-            self.slices.resize(at + 1, 0);
-        }
-        self.slices[at] = seq;
-        let mut cursor = Cursor::new(bytes);
-        while !cursor.is_at_end() {
-            let offset = u32::try_from(cursor.varint()?).ok()?;
-            let state = self.state(slice.checked_mul(SLICE_METERS)?.checked_add(offset)?);
-            state.first_instant = cursor.signed()?;
-            state.last_instant = cursor.signed()?;
-            state.measured = cursor.varint()?;
-            state.last = take_row(&mut cursor)?.to_vec();
-        }
-        Some(())
+    /// Puts a slice as it was stored.
+    pub(super) fn restore_slice(&mut self, number: u32, slice: Slice) {
+        *self.slice_mut(number) = slice;
     }
 
-    /// Returns the snapshot of a slice: what [`Memory::restore_slice`] takes.
+    /// Returns the snapshot of a slice: what [`Slice::restore`] takes.
     pub(super) fn snapshot(&self, slice: u32) -> Vec<u8> {
-        let mut out = Vec::new();
-        for (meter, state) in self.meters(meters_of(slice)) {
-            put_varint(&mut out, (meter % SLICE_METERS).into());
-            put_signed(&mut out, state.first_instant);
-            put_signed(&mut out, state.last_instant);
-            put_varint(&mut out, state.measured);
-            put_varint(&mut out, state.last.len() as u64);
-            out.extend_from_slice(&state.last);
-        }
-        out
+        let names = self.registry.meter_names(meters_of(slice));
+        let nothing = Slice::default();
+        self.slices.get(index(slice)).unwrap_or(&nothing).stored(names)
+    }
+
+    /// Returns the newest rows of all meters, slice by slice.
+    pub(super) fn newest(&self) -> Vec<Arc<[u8]>> {
+        self.slices.iter().map(Slice::newest).collect()
     }
 }
 
@@ -322,6 +304,15 @@ impl MeterState {
     pub(super) fn buffered(&self, first: Day, last: Day) -> impl Iterator<Item = &Buffer> {
         self.buffers.iter().filter(move |buffer| first <= buffer.day && buffer.day <= last)
     }
+}
+
+fn state_mut(slice: &mut Slice, meter: u32) -> &mut MeterState {
+    let states = slice.states_mut();
+    let at = index(meter % SLICE_METERS);
+    if states.len() <= at {
+        states.resize_with(at + 1, MeterState::default);
+    }
+    &mut states[at]
 }
 
 /// Returns the meters of a slice.

@@ -50,6 +50,7 @@ mod rise;
 mod rollup;
 mod row;
 mod seal;
+mod snapshot;
 mod stored;
 
 pub use check::Damage;
@@ -248,13 +249,14 @@ impl Series {
         self.engine.last(meter)
     }
 
-    /// Returns the newest pack of every meter, in order of the meters' names.
+    /// Runs `each` on the newest pack of every meter, in the order in which meters were first
+    /// met. It is the same place each time: what is to be kept is copied.
     ///
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] if one names what the store has no name for.
-    pub fn last_all(&self) -> Result<Vec<Arrival>, StoreError> {
-        self.engine.last_all()
+    pub fn each_last(&self, each: impl FnMut(&Arrival)) -> Result<(), StoreError> {
+        self.engine.each_last(each)
     }
 
     /// Counts the packs of a meter within `[from, to)`, and those that are missing from

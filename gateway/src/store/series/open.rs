@@ -6,13 +6,16 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, RwLock};
 
 use rusqlite::{Transaction, params};
+use wire::Name;
 
 use super::check::{Damage, is_whole};
-use super::memory::Memory;
+use super::memory::{Memory, meters_of};
 use super::months::Months;
 use super::registry::Registry;
 use super::seal::{load_given_up, load_sealed};
+use super::snapshot::Slice;
 use super::{Engine, Series};
+use crate::store::codec::crc32_with;
 use crate::store::database::Database;
 use crate::store::error::{During, StoreError};
 use crate::store::{MONTHS_FOLDER, MONTHS_LOCK_FILE};
@@ -61,10 +64,13 @@ fn load(tx: &Transaction<'_>) -> Result<(Memory, Vec<i64>), StoreError> {
         (SELECT coalesce(max(seq), 0) FROM snapshot),
         (SELECT coalesce(max(seq), 0) FROM target))";
     let seq = tx.query_row(newest, (), |row| row.get(0)).during(DURING)?;
-    let mut memory = Memory::new(Registry::load(tx)?, seq);
+    let (named, slices) = load_snapshots(tx)?;
+    let mut memory = Memory::new(Registry::load(tx, named)?, seq);
+    for (number, slice) in slices {
+        memory.restore_slice(number, slice);
+    }
     memory.sealed = Arc::new(load_sealed(tx)?);
     memory.given_up = Arc::new(load_given_up(tx)?);
-    load_snapshots(tx, &mut memory)?;
 
     let mut damaged = Vec::new();
     let mut query = tx.prepare("SELECT seq, crc, packs FROM intake ORDER BY seq").during(DURING)?;
@@ -80,20 +86,35 @@ fn load(tx: &Transaction<'_>) -> Result<(Memory, Vec<i64>), StoreError> {
     Ok((memory, damaged))
 }
 
-fn load_snapshots(tx: &Transaction<'_>, memory: &mut Memory) -> Result<(), StoreError> {
+/// Names that snapshots tell: the number of the first, and the names of those in a row.
+type Named = Vec<(u32, Vec<Name>)>;
+
+fn load_snapshots(tx: &Transaction<'_>) -> Result<(Named, Vec<(u32, Slice)>), StoreError> {
     const DURING: &str = "read the newest readings";
-    let mut query = tx.prepare("SELECT slice, seq, crc, data FROM snapshot").during(DURING)?;
+    let sql = "SELECT slice, seq, crc, form, data FROM snapshot ORDER BY slice";
+    let mut query = tx.prepare(sql).during(DURING)?;
     let mut rows = query.query(()).during(DURING)?;
+    let (mut named, mut slices) = (Named::new(), Vec::new());
     while let Some(row) = rows.next().during(DURING)? {
-        let slice: u32 = row.get(0).during(DURING)?;
-        let data: Vec<u8> = row.get(3).during(DURING)?;
-        let seq = row.get(1).during(DURING)?;
-        let whole = is_whole(row.get(2).during(DURING)?, &[slice.into(), seq], &data);
-        if !whole || memory.restore_slice(slice, seq, &data).is_none() {
-            return Err(StoreError::corrupt(DURING, format!("snapshot {slice} is not whole")));
+        let number: u32 = row.get(0).during(DURING)?;
+        let (seq, crc, form) =
+            (row.get(1).during(DURING)?, row.get(2).during(DURING)?, row.get(3).during(DURING)?);
+        let data = row.get_ref(4).during(DURING)?.as_blob();
+        let data = data.map_err(|error| StoreError::corrupt(DURING, error.to_string()))?;
+        let is_whole = match form {
+            1 => is_whole(crc, &[number.into(), seq], data),
+            form => crc == i64::from(crc32_with(&[number.into(), seq, form], data)),
+        };
+        let restored = if is_whole { Slice::restore(form, seq, data) } else { None };
+        let Some((names, slice)) = restored else {
+            return Err(StoreError::corrupt(DURING, format!("snapshot {number} is not whole")));
+        };
+        if !names.is_empty() {
+            named.push((meters_of(number).start, names));
         }
+        slices.push((number, slice));
     }
-    Ok(())
+    Ok((named, slices))
 }
 
 fn set_aside(tx: &Transaction<'_>, seq: i64) -> Result<(), StoreError> {

@@ -12,12 +12,13 @@ use wire::{Name, Quantity, Value};
 use super::block::Block;
 use super::counts::{Counted, Counts, Told, count, untold};
 use super::course::{Course, Shown, seam_of};
-use super::memory::{Day, Memory, MeterState, bit_of, day_of, start_of};
+use super::memory::{Day, Memory, bit_of, day_of, start_of};
 use super::months::{Month, Months, Sealed, months_of};
 use super::registry::{Column, Registry, column_of};
 use super::rollup::{DayRollup, Found, StoredDay};
 use super::row::{Again, Head, Rows, order_of_heads};
 use super::seal::load_sealed;
+use super::snapshot::MeterState;
 use super::stored::{damaged_block, day_and_meter, decode_rollup, id_of, push_buffer};
 use super::{Arrival, Engine};
 use crate::store::error::{During, StoreError};
@@ -123,28 +124,6 @@ impl Engine {
             values.extend(look.neighbour(Side::After, to, pick)?);
             Ok(values)
         })
-    }
-
-    pub(super) fn last(&self, meter: &Name) -> Result<Option<Arrival>, StoreError> {
-        let memory = self.memory();
-        let Some(number) = memory.registry.meter(meter) else { return Ok(None) };
-        memory
-            .meter(number)
-            .map(|state| last_arrival(&state.last, *meter, &memory.registry))
-            .transpose()
-    }
-
-    pub(super) fn last_all(&self) -> Result<Vec<Arrival>, StoreError> {
-        let memory = self.memory();
-        let registry = &memory.registry;
-        let all = 0..u32::try_from(registry.meter_count()).unwrap_or(u32::MAX);
-        let mut arrivals = Vec::with_capacity(registry.meter_count());
-        for (meter, state) in memory.meters(all) {
-            let Some(name) = registry.meter_name(meter) else { continue };
-            arrivals.push(last_arrival(&state.last, name, registry)?);
-        }
-        arrivals.sort_unstable_by_key(|arrival| arrival.pack.meter);
-        Ok(arrivals)
     }
 
     pub(super) fn counts(&self, meter: &Name, from: i64, to: i64) -> Result<Told, StoreError> {
@@ -484,13 +463,6 @@ pub(super) fn pin(tx: &Transaction<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn last_arrival(row: &[u8], meter: Name, registry: &Registry) -> Result<Arrival, StoreError> {
-    let mut rows = Rows::default();
-    rows.push_row(row, registry)
-        .and_then(|head| rows.arrival(&head, meter, registry))
-        .ok_or_else(|| unnamed(&meter))
-}
-
-fn unnamed(meter: &Name) -> StoreError {
+pub(super) fn unnamed(meter: &Name) -> StoreError {
     StoreError::corrupt("read a pack", format!("a pack of `{meter}` names what has no number"))
 }

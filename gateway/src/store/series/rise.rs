@@ -13,11 +13,12 @@ use wire::{Name, Quantity};
 
 use super::Engine;
 use super::course::{Course, SEAM_S, Shown};
-use super::memory::{Day, MeterState, day_of};
+use super::memory::{Day, day_of};
 use super::months::Month;
 use super::quick::QuickMap;
 use super::read::{Look, pin, sealed_now};
 use super::rollup::{Found, course_in};
+use super::snapshot::MeterState;
 use super::stored::{day_and_meter, id_of};
 use crate::store::error::{During, StoreError};
 

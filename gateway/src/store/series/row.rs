@@ -248,15 +248,38 @@ impl Rows {
 
     /// Returns the pack of a row; `None` if it names what the registry does not know.
     pub(super) fn arrival(&self, head: &Head, meter: Name, registry: &Registry) -> Option<Arrival> {
-        let mut readings = List::<Reading, READINGS_MAX>::new();
+        let Head { instant, boot, seq, clock, received, .. } = *head;
+        let node = registry.node_name(head.node)?;
+        let pack = Pack { meter, instant, boot, seq, clock, readings: List::new() };
+        let mut arrival = Arrival { node, received, pack };
+        self.put_readings(head, registry, &mut arrival)?;
+        Some(arrival)
+    }
+
+    /// Puts the pack of a row in the place of another: seven hundred bytes are not made anew.
+    pub(super) fn replace(
+        &self,
+        arrival: &mut Arrival,
+        head: &Head,
+        meter: Name,
+        registry: &Registry,
+    ) -> Option<()> {
+        arrival.node = registry.node_name(head.node)?;
+        arrival.received = head.received;
+        let pack = &mut arrival.pack;
+        (pack.meter, pack.instant, pack.clock) = (meter, head.instant, head.clock);
+        (pack.boot, pack.seq) = (head.boot, head.seq);
+        self.put_readings(head, registry, arrival)
+    }
+
+    fn put_readings(&self, head: &Head, registry: &Registry, arrival: &mut Arrival) -> Option<()> {
+        let readings: &mut List<Reading, READINGS_MAX> = &mut arrival.pack.readings;
+        readings.clear();
         let layout = registry.layout(head.layout)?;
         for (&column, &value) in layout.iter().zip(self.values_of(head, registry)) {
             readings.push(Reading { quantity: quantity_of(column)?, value }).ok()?;
         }
-        let Head { instant, boot, seq, clock, .. } = *head;
-        let node = registry.node_name(head.node)?;
-        let pack = Pack { meter, instant, boot, seq, clock, readings };
-        Some(Arrival { node, received: head.received, pack })
+        Some(())
     }
 }
 

@@ -64,15 +64,17 @@ pub(super) fn heard(rooms: &Rooms, newest: &Arrival) -> Result<Option<i64>, ApiE
     Ok(before.iter().rev().find(|it| tells_something(it)).map(|it| it.pack.instant))
 }
 
-fn tells_something(arrival: &Arrival) -> bool {
+pub(super) fn tells_something(arrival: &Arrival) -> bool {
     arrival.pack.readings.iter().any(|it| matches!(it.value, Value::Measured(_)))
 }
 
 impl Rows {
     pub(super) fn read(rooms: &Rooms) -> Result<Self, ApiError> {
         let site = rooms.ledger.site().ok_or(ApiError::NoSiteBook)?;
+        let mut newest = Vec::new();
+        rooms.store.series().each_last(|arrival| newest.push(*arrival))?;
         let mut last = BTreeMap::new();
-        for arrival in rooms.store.series().last_all()? {
+        for arrival in newest {
             let heard = heard(rooms, &arrival)?;
             last.insert(arrival.pack.meter, Last { arrival, heard });
         }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
-use super::row::heard;
+use super::row::{heard, tells_something};
 use super::session::set_cookie;
 use crate::store::journal::LAST_BACKUP;
 use crate::web::answer::problem::Problem;
@@ -79,7 +79,15 @@ pub(crate) async fn get_status(
 /// Returns when any meter last told a value.
 pub(crate) fn latest(rooms: &Rooms) -> Result<Option<i64>, ApiError> {
     let mut latest = None;
-    for newest in rooms.store.series().last_all()? {
+    let mut failed = Vec::new();
+    rooms.store.series().each_last(|newest| {
+        if tells_something(newest) {
+            latest = latest.max(Some(newest.pack.instant));
+        } else {
+            failed.push(*newest);
+        }
+    })?;
+    for newest in failed {
         latest = latest.max(heard(rooms, &newest)?);
     }
     Ok(latest)
