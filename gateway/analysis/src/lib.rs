@@ -17,7 +17,7 @@
 //! - [`pace`]: how a day goes so far;
 //! - [`baseline`]: what a meter would have used; energy avoided;
 //! - [`forecast`]: the next day by hours, the month by its end;
-//! - [`money`] and [`tariff`]: what an amount came to;
+//! - [`money`] and [`tariff`]: what an amount came to; [`carbon`]: in carbon dioxide;
 //! - [`robust`]: medians, quantiles, spreads;
 //! - [`finding`] and [`detect`]: what was found, on what evidence, at what waste;
 //! - [`figures`]: the numbers of a month, before any ink.
@@ -27,6 +27,7 @@ pub mod site;
 
 pub mod baseline;
 pub mod calendar;
+pub mod carbon;
 pub mod detect;
 pub mod figures;
 pub mod finding;

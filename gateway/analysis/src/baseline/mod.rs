@@ -148,7 +148,8 @@ impl Baseline {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NoData`] if there are not two weeks of steps with amount and temperature.
+    /// [`Refusal::NoData`] if there are not two weeks of steps with amount and temperature;
+    /// [`Refusal::NoWeather`] if it is the temperature that is not there at all.
     pub fn fit(
         track: &Track,
         weather: &Track,
@@ -157,6 +158,9 @@ impl Baseline {
         method: Method,
     ) -> Result<Self, Refusal> {
         let training = method.rows(track, weather, place);
+        if !training.is_empty() && training.iter().all(|it| it.temperature.is_none()) {
+            return Err(Refusal::NoWeather);
+        }
         let learns = place.calendar.is_none();
         let model = match method {
             Method::Hourly(recipe) | Method::Daily(recipe) => {

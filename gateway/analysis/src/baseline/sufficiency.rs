@@ -35,6 +35,8 @@ pub const BEYOND_MAX: f64 = 0.1;
 pub enum Refusal {
     /// Amount and temperature were never known together.
     NoData,
+    /// No outdoor temperature is known of the training.
+    NoWeather,
     /// So many days of training; at least [`DAYS_MIN`] are needed.
     TooShort {
         /// Days from the first to the last.
@@ -87,6 +89,7 @@ impl Refusal {
     pub const fn code(self) -> &'static str {
         match self {
             Self::NoData => "no_data",
+            Self::NoWeather => "no_weather",
             Self::TooShort { .. } => "too_short",
             Self::TooLong { .. } => "too_long",
             Self::Holes { .. } => "holes",

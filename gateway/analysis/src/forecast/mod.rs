@@ -4,5 +4,7 @@
 //! meter's own misses have earned.
 
 mod day_ahead;
+mod month_end;
 
 pub use day_ahead::{DayAhead, HOURS, Hours, Told};
+pub use month_end::{HISTORY_DAYS, MonthEnd, PastDay, month_end, weekday};
