@@ -7,6 +7,7 @@ use analysis::track::Track;
 use anyhow::Result;
 use jiff::civil::date;
 
+use crate::robustness::Measured;
 use crate::table::{self, instant_of};
 
 /// Hours of a year that must be there on both sides, as a share.
@@ -51,10 +52,12 @@ pub fn files(dir: &Path, folder: &str, begins: &str) -> Vec<PathBuf> {
 /// `cambridge/weather_*`, of which four fifths of the hours are there in both; a reading of
 /// nought stands for a missing one there. `Err` within says which file is missing.
 ///
+/// The loads are taken through `disturb` first.
+///
 /// # Errors
 ///
 /// A file cannot be read as a table.
-pub fn pairs(dir: &Path) -> Result<Result<Vec<Pair>, String>> {
+pub fn pairs(dir: &Path, disturb: fn(&Measured) -> Measured) -> Result<Result<Vec<Pair>, String>> {
     let (loads, weathers) =
         (files(dir, "cambridge", "electricity_"), files(dir, "cambridge", "weather_"));
     if loads.is_empty() || weathers.is_empty() {
@@ -74,7 +77,7 @@ pub fn pairs(dir: &Path) -> Result<Result<Vec<Pair>, String>> {
     let weather = weather.unwrap_or(Track { start: 0, step_s: 3600, amounts: Vec::new() });
     let mut pairs = Vec::new();
     for path in &loads {
-        let table = table::read(path)?;
+        let table = disturb(&Measured { table: table::read(path)?, labels: Vec::new() }).table;
         for column in &table.columns {
             let mut track = table.track(column);
             for amount in &mut track.amounts {

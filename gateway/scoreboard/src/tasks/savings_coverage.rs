@@ -30,7 +30,7 @@ const TASK: &str = "savings_coverage";
 ///
 /// A file cannot be read as a table.
 pub(super) fn run(dir: &Path) -> Result<Outcome> {
-    let pairs = match years::pairs(dir)? {
+    let pairs = match years::pairs(dir, Clone::clone)? {
         Ok(pairs) => pairs,
         Err(why) => return Ok(Outcome::Skipped { task: TASK, why }),
     };
