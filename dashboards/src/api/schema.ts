@@ -247,6 +247,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/meters/{id}/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns what this month of a meter will come to, with a range, and whether that is too
+         *     much.
+         */
+        get: operations["get_forecast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/meters/{id}/year": {
         parameters: {
             query?: never;
@@ -360,6 +380,26 @@ export interface paths {
         put?: never;
         /** Sends a month's workbook by mail. */
         post: operations["send_report"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/savings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Returns what a meter saved since a measure, with its uncertainty, or why that cannot be
+         *     told.
+         */
+        get: operations["get_savings"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -591,6 +631,21 @@ export interface components {
              * @description Share of the span that is missing, in thousandths.
              */
             missing_milli: number;
+        };
+        /** @description What a kWh or a m³ comes to in carbon dioxide. */
+        Co2Factor: {
+            /**
+             * Format: int32
+             * @description The year that it describes.
+             */
+            year: number;
+            /**
+             * Format: int64
+             * @description Tenths of a gram per kWh or m³.
+             */
+            decigrams: number;
+            /** @description Who published it. */
+            source: string;
         };
         /** @description How many readings of all meters came, day by day. */
         Completeness: {
@@ -1467,6 +1522,51 @@ export interface components {
             /** @description One row per building and medium that has a meter there. */
             buildings: components["schemas"]["BuildingMonth"][];
         };
+        /** @description What this month of a meter will come to. */
+        MonthForecast: {
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /** @description Unit of its amounts. */
+            unit: components["schemas"]["Unit"];
+            /** @description The month, `YYYY-MM`. */
+            month: string;
+            /**
+             * Format: int64
+             * @description Up to yesterday, in thousandths of the unit; null while too little is known to tell
+             *     anything.
+             */
+            so_far: number | null;
+            /** @description Hours of that which were not measured, and are told. */
+            hours_told: number;
+            /** @description Days still to come, today included. */
+            days_left: number;
+            /**
+             * Format: int64
+             * @description The whole month, most likely.
+             */
+            expected: number | null;
+            /**
+             * Format: int64
+             * @description Nine times in ten it is from here
+             */
+            low: number | null;
+            /**
+             * Format: int64
+             * @description to here; null while too little was tried.
+             */
+            high: number | null;
+            /**
+             * Format: int64
+             * @description What it is measured against: as asked, else the same month of the year before; null
+             *     if that was not measured.
+             */
+            limit: number | null;
+            /**
+             * @description Whether the month will be above that even if it goes well; null without a limit or a
+             *     range.
+             */
+            will_exceed: boolean | null;
+        };
         /** @description What the findings of one kind wasted, of those that opened in a month. */
         MonthWaste: {
             /** @description What was found. */
@@ -1658,6 +1758,13 @@ export interface components {
              */
             received_milli: number | null;
         };
+        /** @description Why a number is not told. */
+        Refusal: {
+            /** @description For programs. */
+            code: string;
+            /** @description For people, in the language of the request. */
+            message: string;
+        };
         /** @description To whom a month's workbook goes. */
         ReportRequest: {
             /** @description Mail addresses, 1 to 20. */
@@ -1668,6 +1775,129 @@ export interface components {
          * @enum {string}
          */
         Role: "caretaker" | "engineer" | "leader" | "auditor";
+        /** @description What a meter saved against the year before. */
+        Savings: {
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /** @description Unit of its amounts. */
+            unit: components["schemas"]["Unit"];
+            /**
+             * Format: date
+             * @description First day after the measure.
+             */
+            from: string;
+            /**
+             * Format: date
+             * @description Last day that counts.
+             */
+            to: string;
+            /**
+             * Format: date
+             * @description First day of the training.
+             */
+            training_from: string;
+            /**
+             * Format: date
+             * @description Last day of the training.
+             */
+            training_to: string;
+            model: null | components["schemas"]["SavingsModel"];
+            figure: null | components["schemas"]["SavingsFigure"];
+            refusal: null | components["schemas"]["Refusal"];
+        };
+        /** @description A saving. */
+        SavingsFigure: {
+            /**
+             * Format: int64
+             * @description What went through in the steps that count, in thousandths of the unit.
+             */
+            measured: number;
+            /**
+             * Format: int64
+             * @description What would have.
+             */
+            expected: number;
+            /**
+             * Format: int64
+             * @description The difference; below nought if more was used.
+             */
+            avoided: number;
+            /**
+             * Format: int64
+             * @description It lies between here,
+             */
+            avoided_low: number;
+            /**
+             * Format: int64
+             * @description and here, 90 times in 100.
+             */
+            avoided_high: number;
+            /**
+             * Format: int64
+             * @description How far it may be off.
+             */
+            uncertainty: number;
+            /** @description Hours or days that count. */
+            steps: number;
+            /** @description Hours or days from `from` to `to`. */
+            steps_all: number;
+            /**
+             * Format: int64
+             * @description What was avoided at the prices of its hours, 1/10000 of the currency; null without a
+             *     tariff.
+             */
+            cost_e4: number | null;
+            /**
+             * Format: int64
+             * @description How far that may be off.
+             */
+            cost_uncertainty_e4: number | null;
+            /**
+             * Format: int64
+             * @description Carbon dioxide avoided, g; null for a medium without a factor.
+             */
+            co2_g: number | null;
+            /**
+             * Format: int64
+             * @description How far that may be off.
+             */
+            co2_uncertainty_g: number | null;
+            co2_factor: null | components["schemas"]["Co2Factor"];
+        };
+        /** @description The model that a saving rests on. */
+        SavingsModel: {
+            /**
+             * @description By time of the week and temperature in hours (`hourly`) or days (`daily`), or by days
+             *     along lines over temperature (`change_point`).
+             */
+            method: string;
+            /** @description What it is, in words. */
+            words: string;
+            /** @description Hours or days that it was fitted to. */
+            steps: number;
+            /** @description Numbers that the fit was free to choose. */
+            parameters: number;
+            /**
+             * Format: int64
+             * @description CV(RMSE) of the training, in thousandths.
+             */
+            cv_rmse_milli: number;
+            /**
+             * Format: int64
+             * @description Mean bias of the training, in thousandths.
+             */
+            bias_milli: number;
+            /**
+             * Format: int64
+             * @description Share of the variance that it tells, in thousandths.
+             */
+            r_squared_milli: number;
+            /**
+             * Format: int64
+             * @description Correlation of a miss with the next one, in thousandths.
+             */
+            autocorrelation_milli: number;
+        };
         /** @description A scale: from an instant on, readings count when multiplied by `num / den`. */
         ScaleRequest: {
             /**
@@ -3020,6 +3250,52 @@ export interface operations {
             };
         };
     };
+    get_forecast: {
+        parameters: {
+            query?: {
+                /**
+                 * @description What the month should stay below, in thousandths of the meter's unit; the same month
+                 *     of the year before if not given.
+                 */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Identifier of the meter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MonthForecast"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_meter_year: {
         parameters: {
             query?: {
@@ -3283,6 +3559,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_savings: {
+        parameters: {
+            query: {
+                /** @description Identifier of the meter. */
+                meter: string;
+                /** @description The first day after the measure; the year before it is the training. */
+                from: string;
+                /** @description The last day that counts; yesterday if not given. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Savings"];
+                };
             };
             /** @description Refused, and why */
             "4XX": {

@@ -23,6 +23,7 @@ mod safe;
 #[cfg(feature = "influx")]
 mod target;
 mod trial;
+mod weather;
 
 /// 更夫 Gengfu: walks a building's meters and calls out waste.
 #[derive(Debug, Parser)]
@@ -116,6 +117,20 @@ enum Command {
         /// What changed, for the record.
         #[arg(long, default_value = "")]
         note: String,
+    },
+    /// Take in outdoor temperatures: lines `time,temperature`, hourly or finer, in °C.
+    #[command(
+        after_help = "Example: gengfu weather --config gengfu.toml temperatures-2026.csv\n\nA time is by the site's clock (2026-11-24 08:00) or bears its offset (2026-11-24T08:00:00+08:00).\nWhat is taken in again lies over what was there. Savings need it: a year before, and all since."
+    )]
+    Weather {
+        /// The configuration file.
+        #[arg(long, default_value = "gengfu.toml")]
+        config: PathBuf,
+        /// The table (CSV).
+        temperatures: PathBuf,
+        /// Who takes it in, for the record.
+        #[arg(long, default_value = "command line")]
+        author: String,
     },
     /// Print the newest site book, or send all readings to an InfluxDB.
     #[command(
@@ -233,6 +248,9 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
         }
         Command::Import { config, site_book, author, note } => {
             book::import(&config, &site_book, &author, &note, &clock)
+        }
+        Command::Weather { config, temperatures, author } => {
+            weather::take_in(&config, &temperatures, &author, &clock)
         }
         #[cfg(feature = "influx")]
         Command::Export { config, to } if to == "influx" => target::export(&config, &clock),

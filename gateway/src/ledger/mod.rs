@@ -15,7 +15,9 @@ mod check;
 mod day;
 mod events;
 mod intervals;
+mod savings;
 mod tail;
+mod weather;
 mod why;
 mod window;
 
@@ -37,6 +39,8 @@ pub use buildings::BuildingSum;
 pub use check::{EventFault, FACTOR_MAX, check};
 pub use day::{DayView, YearDay};
 use intervals::{Days, Intervals};
+pub use savings::{Savings, SavingsFigure, SavingsModel};
+pub use weather::{HourlyWeather, put_weather};
 pub use why::{Preview, Source, WhyFigure, summed};
 
 /// Consumption and figures of a site. Cheap to clone; all clones share what they remember.

@@ -20,6 +20,7 @@ pub mod patrol;
 pub mod place;
 pub mod portfolio;
 pub mod problem;
+pub mod savings;
 pub mod session;
 pub mod status;
 pub mod today;

@@ -15,6 +15,7 @@ mod months;
 mod patrol;
 mod portfolio;
 mod row;
+mod savings;
 mod session;
 mod site_book;
 pub(super) mod status;
@@ -51,6 +52,8 @@ mod why;
         trust::get_completeness,
         trust::get_balance,
         why::get_why,
+        savings::get_savings,
+        savings::get_forecast,
         months::get_month,
         months::get_buildings,
         months::get_report,
@@ -98,6 +101,8 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/meters/{id}/balance", get(trust::get_balance))
         .route("/api/v1/completeness", get(trust::get_completeness))
         .route("/api/v1/why", get(why::get_why))
+        .route("/api/v1/savings", get(savings::get_savings))
+        .route("/api/v1/meters/{id}/forecast", get(savings::get_forecast))
         .route("/api/v1/months/{month}", get(months::get_month))
         .route("/api/v1/months/{month}/buildings", get(months::get_buildings))
         .route("/api/v1/reports/{month}", get(months::get_report))
