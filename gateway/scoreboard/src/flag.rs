@@ -155,11 +155,11 @@ pub fn years(track: &Track) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts are small")]
-fn real(count: usize) -> f64 {
+pub(crate) fn real(count: usize) -> f64 {
     count as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "years of seconds are far below 2^53")]
-fn hours(seconds: i64) -> f64 {
+pub(crate) fn hours(seconds: i64) -> f64 {
     seconds as f64 / 3_600.0
 }

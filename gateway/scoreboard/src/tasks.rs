@@ -2,6 +2,8 @@
 
 mod base_load;
 mod day_ahead;
+mod gas_meter_events;
+mod meter_faults;
 mod nmecr;
 mod point_score;
 mod running;
@@ -33,5 +35,7 @@ pub const ALL: &[Task] = &[
     Task { name: "nmecr", run: nmecr::run },
     Task { name: "savings_coverage", run: savings_coverage::run },
     Task { name: "day_ahead", run: day_ahead::run },
+    Task { name: "meter_faults", run: meter_faults::run },
+    Task { name: "gas_meter_events", run: gas_meter_events::run },
     Task { name: "water", run: water::run },
 ];

@@ -12,7 +12,10 @@
 //! | [`leak()`] | water that never stops |
 //! | [`lights_left_on()`] | lighting that stays on while its area is closed |
 //! | [`running_toilet()`] | a toilet that runs now and then |
+//! | [`scale_change()`] | a meter that counts in another unit or with another ratio |
 //! | [`silent_meter()`] | a meter from which nothing comes |
+//! | [`spike()`] | an amount that cannot be |
+//! | [`standstill()`] | a meter that stands still, with the sum that comes after |
 //! | [`weekend_running()`] | a load that runs on a day off |
 
 mod after_hours_load;
@@ -21,11 +24,15 @@ mod days;
 mod high_base_load;
 mod leak;
 mod lights_left_on;
+mod meter_faults;
 mod oddness;
 mod running;
 mod running_toilet;
+mod scale_change;
 mod silent_meter;
 mod spell;
+mod spike;
+mod standstill;
 mod water;
 mod weekend_running;
 
@@ -37,10 +44,14 @@ pub use high_base_load::{
 };
 pub use leak::{LeakLimits, leak};
 pub use lights_left_on::{Circuit, LightsLimits, lights_left_on};
+pub use meter_faults::{MeterFaults, MeterLimits, meter_faults};
 pub use oddness::{Odd, oddness};
 pub use running::{RUNNING_BACK_DAYS, RunningLimits};
 pub use running_toilet::{ToiletLimits, running_toilet};
+pub use scale_change::{ScaleLimits, scale_change};
 pub use silent_meter::{POLLS_MAX, Polled, silent_meter};
 pub use spell::Spell;
+pub use spike::{SpikeLimits, spike};
+pub use standstill::{Standstill, StandstillLimits, standstill};
 pub use water::{Water, WaterLimits, water};
 pub use weekend_running::{weekend_limits, weekend_running};
