@@ -8,7 +8,7 @@ STORY ?=
 DATA ?=
 FEATURES ?=
 
-.PHONY: list demo test check pages firmware e2e snapshots screenshots soak bench deny advisories static tools-demo tools-firmware tools-test
+.PHONY: list demo test check pages firmware e2e snapshots screenshots soak bench bench-findings deny advisories static tools-demo tools-firmware tools-test
 
 list: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,7 +44,7 @@ soak: tools-test ## the long versions: 10,000 cases of each property, 10,000 pow
 static: ## one file without libraries, for any Linux of this kind; FEATURES=influx adds InfluxDB
 	.ci/static "$(FEATURES)"
 
-bench: ## what the figures in the READMEs are made with; minutes on a quiet machine
+bench: ## what the figures in the READMEs are made with; minutes on a quiet machine; DATA=folder as below
 	cargo build --release --locked -p gateway
 	target/release/gengfu bench store
 	target/release/gengfu bench store --pattern minute --rounds 1
@@ -52,6 +52,11 @@ bench: ## what the figures in the READMEs are made with; minutes on a quiet mach
 	target/release/gengfu bench ingest --own --through mosquitto
 	target/release/gengfu bench query
 	target/release/gengfu bench crash
+	target/release/gengfu bench findings $(if $(DATA),--data $(DATA))
+
+bench-findings: ## how well detectors and baselines do on measured data; other data with DATA=folder
+	cargo build --release --locked -p gateway
+	target/release/gengfu bench findings $(if $(DATA),--data $(DATA))
 
 deny: ## licences, bans and sources of all packages
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny

@@ -41,7 +41,8 @@ enum Bench {
     #[command(after_help = "Example: gengfu bench query --month-meters 10000")]
     Query(QueryArguments),
     /// How well detectors and baselines do on measured data with an answer key.
-    #[command(after_help = "Example: gengfu bench findings --data measured\n\
+    #[command(after_help = "Example: gengfu bench findings\n\
+        Example: gengfu bench findings --data measured\n\
         The folder has tables (CSV, also .gz; first column the time) and labels.csv \
         (series,kind,start,end); a task whose files are missing is skipped.")]
     Findings(FindingsArguments),
@@ -76,8 +77,9 @@ struct QueryArguments {
 
 #[derive(Debug, Args)]
 struct FindingsArguments {
-    /// The folder with the data.
-    #[arg(long)]
+    /// The folder with the data; without it the small set in the repository, from whose
+    /// root it is then run.
+    #[arg(long, default_value = "gateway/scoreboard/data")]
     data: PathBuf,
 }
 
