@@ -1,6 +1,7 @@
 //! The tasks, one file each; each file states its protocol.
 
 mod base_load;
+mod closings;
 mod day_ahead;
 mod gas_meter_events;
 mod meter_faults;
@@ -38,4 +39,26 @@ pub const ALL: &[Task] = &[
     Task { name: "meter_faults", run: meter_faults::run },
     Task { name: "gas_meter_events", run: gas_meter_events::run },
     Task { name: "water", run: water::run },
+    Task { name: "closings", run: closings::run },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_small_set_is_enough_for_meters_and_water() {
+        let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data"));
+        for (run, key, least) in [
+            (meter_faults::run as fn(&Path) -> Result<Outcome>, "recall_spike", 0.9),
+            (gas_meter_events::run, "recall_unit_change_14d", 1.0),
+            (water::run, "recall_burst_3h", 0.9),
+        ] {
+            let outcome = run(dir).unwrap();
+
+            let Outcome::Scored { scores, .. } = outcome else { panic!("{outcome:?}") };
+            let score = scores.iter().find(|score| score.key == key).unwrap();
+            assert!(least <= score.value, "{key}: {}", score.value);
+        }
+    }
+}

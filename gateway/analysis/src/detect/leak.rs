@@ -55,6 +55,9 @@ impl Default for LeakLimits {
     }
 }
 
+/// How often something is learnt, s.
+const LEARN_EVERY_S: i64 = 6 * 3_600;
+
 /// Finds stretches in which water never rested.
 ///
 /// `track` is the meter's amounts at steps of up to an hour, in thousandths of a litre. A
@@ -65,27 +68,35 @@ pub fn leak(track: &Track, limits: &LeakLimits) -> Vec<Spell> {
     let window = steps(limits.window_s, track.step_s);
     let enough = steps(rounded(limits.measured * amount(limits.window_s)), track.step_s);
     let margin = limits.margin * amount(track.step_s) / 3_600.0;
-    let per_day = steps(86_400, track.step_s);
-    let learn_min = steps(limits.learn_min_s, track.step_s);
-    let mut learner = Learner::new(steps(limits.learn_s, track.step_s), learn_min * 3 / 4, per_day);
+    // The smallest of a window changes slowly: four a day are enough to learn from.
+    let every = steps(LEARN_EVERY_S, track.step_s);
+    let learn_min = steps(limits.learn_min_s, LEARN_EVERY_S);
+    let per_day = steps(86_400, LEARN_EVERY_S);
+    let mut learner =
+        Learner::new(steps(limits.learn_s, LEARN_EVERY_S), learn_min * 3 / 4, per_day);
     let mut lowest = Lowest::new(window);
     let mut usual: Option<f64> = None;
     let mut spells: Vec<Spell> = Vec::new();
     let mut open: Option<Open> = None;
     for (index, cell) in track.amounts.iter().enumerate() {
         let flow = cell.filter(|it| 0 <= *it).map(amount);
-        if let Some(numbers) = learner.due() {
+        let teaches = index.is_multiple_of(every);
+        if teaches && let Some(numbers) = learner.due() {
             usual = quantile(numbers, limits.usual);
         }
         lowest.push(flow);
         let low = (enough <= lowest.measured()).then(|| lowest.min()).flatten();
         let Some(allowed) = usual.map(|usual| usual + margin) else {
-            learner.push(low);
+            if teaches {
+                learner.push(low);
+            }
             continue;
         };
         match &mut open {
             Some(leak) => {
-                learner.push(None);
+                if teaches {
+                    learner.push(None);
+                }
                 if flow.is_some_and(|flow| flow <= leak.allowed) {
                     spells.push(leak.spell(&track, Some(track.instant(index))));
                     open = None;
@@ -99,8 +110,10 @@ pub fn leak(track: &Track, limits: &LeakLimits) -> Vec<Spell> {
                 let began = began(&track, index, allowed);
                 let rate = low - usual.unwrap_or(0.0);
                 let measured = track.amounts[began..=index].iter().flatten().count();
-                learner.forget(index - began);
-                learner.push(None);
+                learner.forget((index - began).div_ceil(every));
+                if teaches {
+                    learner.push(None);
+                }
                 open = Some(Open {
                     began,
                     noticed: index + 1,
@@ -111,7 +124,8 @@ pub fn leak(track: &Track, limits: &LeakLimits) -> Vec<Spell> {
                     low,
                 });
             }
-            None => learner.push(low),
+            None if teaches => learner.push(low),
+            None => {}
         }
     }
     spells.extend(open.map(|leak| leak.spell(&track, None)));

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`after_hours_load()`] | a load that runs through the night |
 //! | [`burst()`] | a pipe that has burst |
+//! | [`gas_when_closed()`] | gas that burns as if people were there |
 //! | [`high_base_load()`] | a base load that creeps up over weeks |
 //! | [`leak()`] | water that never stops |
 //! | [`lights_left_on()`] | lighting that stays on while its area is closed |
@@ -21,6 +22,7 @@
 mod after_hours_load;
 mod burst;
 mod days;
+mod gas_when_closed;
 mod high_base_load;
 mod leak;
 mod lights_left_on;
@@ -39,6 +41,7 @@ mod weekend_running;
 pub use after_hours_load::{after_hours_limits, after_hours_load};
 pub use burst::{BurstLimits, burst};
 pub use days::Load;
+pub use gas_when_closed::{GasLimits, gas_when_closed};
 pub use high_base_load::{
     BASE_LOAD_BACK_DAYS, BaseLoadLimits, Rises, base_rises, common_rise, high_base_load,
 };
