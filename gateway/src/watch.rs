@@ -11,7 +11,10 @@
 //!
 //! Not here: what is waste (`analysis::detect`), in what words it is told (`alert`).
 
+mod weeks;
+
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use analysis::calendar::{Exception, Opening};
@@ -89,6 +92,7 @@ pub struct Watch {
     limits: LightsLimits,
     /// Before this instant silence is ours, not the meters'.
     settled: i64,
+    walk: Arc<Mutex<weeks::Walk>>,
 }
 
 impl Watch {
@@ -110,6 +114,7 @@ impl Watch {
             live: live.clone(),
             base_url: base_url.to_owned(),
             limits: LightsLimits::default(),
+            walk: Arc::default(),
             settled: clock.now() + SETTLE_S.max(SETTLE_MACHINE_S * i64::from(clock.speed())),
         }
     }
@@ -166,7 +171,7 @@ impl Watch {
                 self.put(&site, meter, FindingKind::LightsLeftOn, lights, &exceptions, now)?;
             }
         }
-        Ok(())
+        self.weeks(&site, &exceptions, now)
     }
 
     /// Walks the evening rounds of days gone by, as when history was taken in: blocks.

@@ -926,7 +926,7 @@ export interface components {
          * @description The kinds of finding.
          * @enum {string}
          */
-        FindingKind: "after_hours_load" | "high_base_load" | "lights_left_on" | "silent_meter" | "weekend_running";
+        FindingKind: "after_hours_load" | "burst" | "high_base_load" | "leak" | "lights_left_on" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "weekend_running";
         /** @description One finding, as a row of a list. */
         FindingRow: {
             /**

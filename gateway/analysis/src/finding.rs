@@ -10,23 +10,41 @@ use wire::Name;
 pub enum FindingKind {
     /// A load runs through the night that usually rests then.
     AfterHoursLoad,
+    /// A pipe has burst.
+    Burst,
     /// The base load crept up over weeks.
     HighBaseLoad,
+    /// Water never stops.
+    Leak,
     /// A lighting circuit stays on while its area is closed.
     LightsLeftOn,
+    /// A toilet runs now and then.
+    RunningToilet,
+    /// A meter counts in another unit or with another ratio than before.
+    ScaleChange,
     /// Nothing was accepted from a meter for three poll intervals.
     SilentMeter,
+    /// An amount that cannot be.
+    Spike,
+    /// A meter stands still: no amounts, or the same for ever.
+    Stuck,
     /// A load runs on a day off that usually rests then.
     WeekendRunning,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 11] = [
         Self::AfterHoursLoad,
+        Self::Burst,
         Self::HighBaseLoad,
+        Self::Leak,
         Self::LightsLeftOn,
+        Self::RunningToilet,
+        Self::ScaleChange,
         Self::SilentMeter,
+        Self::Spike,
+        Self::Stuck,
         Self::WeekendRunning,
     ];
 
@@ -35,9 +53,15 @@ impl FindingKind {
     pub const fn code(self) -> &'static str {
         match self {
             Self::AfterHoursLoad => "after_hours_load",
+            Self::Burst => "burst",
             Self::HighBaseLoad => "high_base_load",
+            Self::Leak => "leak",
             Self::LightsLeftOn => "lights_left_on",
+            Self::RunningToilet => "running_toilet",
+            Self::ScaleChange => "scale_change",
             Self::SilentMeter => "silent_meter",
+            Self::Spike => "spike",
+            Self::Stuck => "stuck",
             Self::WeekendRunning => "weekend_running",
         }
     }

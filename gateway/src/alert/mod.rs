@@ -9,6 +9,7 @@
 //!
 //! Not here: SMTP, detectors, reports.
 
+mod meter_text;
 pub mod policy;
 mod text;
 

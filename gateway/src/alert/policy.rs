@@ -14,7 +14,14 @@ pub const NEWS_S: i64 = 24 * 3_600;
 /// can be what it takes to be sure, and it can still be ended today.
 const fn news_s(kind: FindingKind) -> i64 {
     match kind {
-        FindingKind::LightsLeftOn | FindingKind::SilentMeter => NEWS_S,
+        FindingKind::Burst
+        | FindingKind::LightsLeftOn
+        | FindingKind::SilentMeter
+        | FindingKind::Spike => NEWS_S,
+        FindingKind::Leak | FindingKind::RunningToilet => 3 * NEWS_S,
+        // A spare meter is told after a week, a changed unit two weeks after an outage.
+        FindingKind::Stuck => 9 * NEWS_S,
+        FindingKind::ScaleChange => 16 * NEWS_S,
         FindingKind::AfterHoursLoad | FindingKind::WeekendRunning => 14 * NEWS_S,
         FindingKind::HighBaseLoad => 60 * NEWS_S,
     }
@@ -63,9 +70,10 @@ pub fn occasion(change: &Change<'_>, now: i64) -> Option<Occasion> {
 
 /// Returns who hears of a finding, and at which address.
 ///
-/// Lights: who answers for the area, else every caretaker. A silent meter, and loads that
-/// it takes a look into a cabinet to explain: every engineer. Where there is none of these with an address, the other of the two roles:
-/// a finding that nobody hears of helps nobody.
+/// Lights and water that runs away: who answers for the area, else every caretaker. Meters
+/// that are silent or count wrongly, and loads that it takes a look into a cabinet to
+/// explain: every engineer. Where there is none of these with an address, the other of the
+/// two roles: a finding that nobody hears of helps nobody.
 #[must_use]
 pub fn recipients<'a>(
     kind: FindingKind,
@@ -76,10 +84,16 @@ pub fn recipients<'a>(
     let with = |role: Role| reachable().filter(|(one, _)| one.role == role).collect::<Vec<_>>();
     let owner = area.and_then(|area| area.owner);
     let (owner, first, second) = match kind {
-        FindingKind::LightsLeftOn => (owner, Role::Caretaker, Role::Engineer),
+        FindingKind::Burst
+        | FindingKind::Leak
+        | FindingKind::LightsLeftOn
+        | FindingKind::RunningToilet => (owner, Role::Caretaker, Role::Engineer),
         FindingKind::AfterHoursLoad
         | FindingKind::HighBaseLoad
+        | FindingKind::ScaleChange
         | FindingKind::SilentMeter
+        | FindingKind::Spike
+        | FindingKind::Stuck
         | FindingKind::WeekendRunning => (None, Role::Engineer, Role::Caretaker),
     };
     let owners: Vec<_> = reachable().filter(|(one, _)| Some(one.id) == owner).collect();

@@ -294,8 +294,56 @@ fn lights_are_told_to_who_answers_for_the_area_and_meters_to_engineers() {
 }
 
 #[test]
+fn water_and_meters_that_count_wrongly_are_told_in_words_of_their_own() {
+    let told = [
+        (FindingKind::Leak, "wang@school.example", 36 * HOUR),
+        (FindingKind::Burst, "wang@school.example", 3 * HOUR),
+        (FindingKind::RunningToilet, "wang@school.example", 16 * HOUR),
+        (FindingKind::Stuck, "smith@school.example", 7 * 24 * HOUR),
+        (FindingKind::ScaleChange, "smith@school.example", 14 * 24 * HOUR),
+    ];
+    for ((kind, to, late), language) in
+        told.iter().flat_map(|it| [Language::Zh, Language::En].map(|language| (*it, language)))
+    {
+        let open = finding(kind);
+        let closed = Finding { closed: Some(OPENED + late + HOUR), ..open.clone() };
+
+        let opened = mails(&open, FindingChange::Opened, language, OPENED + late);
+        let ended = mails(&closed, FindingChange::Closed, language, OPENED + late + HOUR);
+
+        for mail in [&opened[0], &ended[0]] {
+            assert_eq!(mail.to, [to], "{kind:?}");
+            let words = format!("{} {}", mail.subject, mail.text);
+            assert!(!words.contains("mail.") && !words.contains('{'), "{words}");
+        }
+    }
+}
+
+#[test]
+fn a_change_of_scale_says_by_which_factor() {
+    let factor = |amount: i64, limit: i64| {
+        let evidence = vec![Evidence { start: OPENED, amount, limit }];
+        let finding = Finding { evidence, ..finding(FindingKind::ScaleChange) };
+        mails(&finding, FindingChange::Opened, Language::En, OPENED + HOUR)[0].text.clone()
+    };
+
+    assert!(factor(200_000, 100_000).contains("about 2.0 times what it was"));
+    assert!(factor(1_000, 35_300).contains("divided by about 35.3"));
+    assert!(!factor(1_000, 0).contains("Factor"));
+}
+
+#[test]
+fn a_spike_is_over_when_it_is_seen_and_nobody_is_written_to() {
+    let spike = Finding { closed: Some(OPENED + HOUR), ..finding(FindingKind::Spike) };
+
+    assert_eq!(mails(&spike, FindingChange::Opened, Language::Zh, OPENED + 2 * HOUR), []);
+}
+
+#[test]
 fn every_word_that_a_mail_asks_for_is_in_the_catalogue() {
-    let sources = [include_str!("text.rs"), include_str!("../letter/mod.rs")].concat();
+    let sources =
+        [include_str!("text.rs"), include_str!("meter_text.rs"), include_str!("../letter/mod.rs")]
+            .concat();
     let asked = sources.split('"').filter(|text| {
         (text.starts_with("mail.") || text.starts_with("word.")) && !text.contains(['{', ' '])
     });

@@ -43,14 +43,23 @@ pub(super) fn message(
         ) => writer.load_closed(),
         (FindingKind::SilentMeter, Occasion::Opened) => writer.silent_opened(),
         (FindingKind::SilentMeter, Occasion::Closed) => writer.silent_closed(),
+        (
+            FindingKind::Leak
+            | FindingKind::Burst
+            | FindingKind::RunningToilet
+            | FindingKind::Stuck
+            | FindingKind::Spike
+            | FindingKind::ScaleChange,
+            occasion,
+        ) => writer.meter_message(occasion),
     }
 }
 
-struct Writer<'a> {
-    finding: &'a Finding,
+pub(super) struct Writer<'a> {
+    pub(super) finding: &'a Finding,
     id: i64,
     around: &'a Surroundings<'a>,
-    language: Language,
+    pub(super) language: Language,
 }
 
 impl Writer<'_> {
@@ -254,19 +263,19 @@ impl Writer<'_> {
         }
     }
 
-    fn text(&self, key: &str, params: &[(&str, &str)]) -> String {
+    pub(super) fn text(&self, key: &str, params: &[(&str, &str)]) -> String {
         text(self.language, key, params)
     }
 
-    fn fact(&self, key: &str, value: String) -> (String, String) {
+    pub(super) fn fact(&self, key: &str, value: String) -> (String, String) {
         (self.text(key, &[]), value)
     }
 
-    fn steps(&self, key: &str, params: &[(&str, &str)]) -> Vec<String> {
+    pub(super) fn steps(&self, key: &str, params: &[(&str, &str)]) -> Vec<String> {
         (1..=3).map(|n| self.text(&format!("{key}.{n}"), params)).collect()
     }
 
-    fn footer(&self, key: &str) -> Vec<String> {
+    pub(super) fn footer(&self, key: &str) -> Vec<String> {
         let site = self.site().name.get(self.language);
         vec![self.text(key, &[]), self.text("mail.footer.sender", &[("site", site)])]
     }
@@ -283,7 +292,7 @@ impl Writer<'_> {
         self.site().meter(&self.finding.meter)
     }
 
-    fn meter_name(&self) -> String {
+    pub(super) fn meter_name(&self) -> String {
         match self.meter() {
             Some(meter) => meter.name.get(self.language).to_owned(),
             None => self.finding.meter.to_string(),
@@ -298,7 +307,7 @@ impl Writer<'_> {
     }
 
     /// Building and area; the area alone where its name says the building already.
-    fn place(&self) -> String {
+    pub(super) fn place(&self) -> String {
         let area = self.area_name();
         let building = self.area().and_then(|area| self.site().building(&area.building));
         match building.map(|building| building.name.get(self.language)) {
@@ -314,11 +323,11 @@ impl Writer<'_> {
         if columns(&place) <= PLACE_COLUMNS { place } else { clip(&self.area_name()) }
     }
 
-    fn meter_page(&self) -> String {
+    pub(super) fn meter_page(&self) -> String {
         format!("{}/meters/{}", self.around.base_url, self.finding.meter)
     }
 
-    fn moment(&self, instant: i64) -> String {
+    pub(super) fn moment(&self, instant: i64) -> String {
         words::moment(self.language, &self.site().zone, instant, self.around.now)
     }
 
@@ -326,7 +335,7 @@ impl Writer<'_> {
         self.finding.closed.unwrap_or(self.around.now)
     }
 
-    fn duration(&self, from: i64) -> String {
+    pub(super) fn duration(&self, from: i64) -> String {
         words::duration(self.language, self.end() - from)
     }
 
@@ -335,13 +344,13 @@ impl Writer<'_> {
         self.finding.evidence.first().map_or(self.finding.opened, |first| first.start)
     }
 
-    fn ago(&self, key: &str, from: i64) -> String {
+    pub(super) fn ago(&self, key: &str, from: i64) -> String {
         let at = self.moment(from);
         let duration = words::duration(self.language, self.around.now - from);
         self.text(key, &[("at", &at), ("duration", &duration)])
     }
 
-    fn span(&self, from: i64) -> String {
+    pub(super) fn span(&self, from: i64) -> String {
         let zone = &self.site().zone;
         let (duration, end) = (self.duration(from), self.end());
         let until = if words::day(zone, from) == words::day(zone, end) {
@@ -354,7 +363,7 @@ impl Writer<'_> {
         self.text("mail.fact.span.value", &params)
     }
 
-    fn wasted(&self) -> String {
+    pub(super) fn wasted(&self) -> String {
         let medium = self.meter().map_or(Medium::Electricity, |meter| meter.medium);
         let amount = words::amount(self.language, medium, self.finding.waste);
         let Some(cost_e4) = self.finding.cost_e4 else {
@@ -380,7 +389,9 @@ impl Writer<'_> {
     }
 }
 
-fn borrow<'a, const N: usize>(params: &'a [(&'a str, String); N]) -> [(&'a str, &'a str); N] {
+pub(super) fn borrow<'a, const N: usize>(
+    params: &'a [(&'a str, String); N],
+) -> [(&'a str, &'a str); N] {
     params.each_ref().map(|(name, value)| (*name, value.as_str()))
 }
 
@@ -395,7 +406,7 @@ const fn column_count(c: char) -> usize {
 }
 
 /// Returns a place that leaves room for its state in a phone's notice.
-fn clip(place: &str) -> String {
+pub(super) fn clip(place: &str) -> String {
     if columns(place) <= PLACE_COLUMNS {
         return place.to_owned();
     }

@@ -27,9 +27,15 @@ impl From<FoundKind> for FindingKind {
     fn from(kind: FoundKind) -> Self {
         match kind {
             FoundKind::AfterHoursLoad => Self::AfterHoursLoad,
+            FoundKind::Burst => Self::Burst,
             FoundKind::HighBaseLoad => Self::HighBaseLoad,
+            FoundKind::Leak => Self::Leak,
             FoundKind::LightsLeftOn => Self::LightsLeftOn,
+            FoundKind::RunningToilet => Self::RunningToilet,
+            FoundKind::ScaleChange => Self::ScaleChange,
             FoundKind::SilentMeter => Self::SilentMeter,
+            FoundKind::Spike => Self::Spike,
+            FoundKind::Stuck => Self::Stuck,
             FoundKind::WeekendRunning => Self::WeekendRunning,
         }
     }
@@ -39,9 +45,15 @@ impl From<FindingKind> for FoundKind {
     fn from(kind: FindingKind) -> Self {
         match kind {
             FindingKind::AfterHoursLoad => Self::AfterHoursLoad,
+            FindingKind::Burst => Self::Burst,
             FindingKind::HighBaseLoad => Self::HighBaseLoad,
+            FindingKind::Leak => Self::Leak,
             FindingKind::LightsLeftOn => Self::LightsLeftOn,
+            FindingKind::RunningToilet => Self::RunningToilet,
+            FindingKind::ScaleChange => Self::ScaleChange,
             FindingKind::SilentMeter => Self::SilentMeter,
+            FindingKind::Spike => Self::Spike,
+            FindingKind::Stuck => Self::Stuck,
             FindingKind::WeekendRunning => Self::WeekendRunning,
         }
     }

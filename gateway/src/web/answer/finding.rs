@@ -118,12 +118,24 @@ pub struct MarkRequest {
 pub enum FindingKind {
     /// A load runs through the night that usually rests then.
     AfterHoursLoad,
+    /// A pipe has burst.
+    Burst,
     /// The base load crept up over weeks.
     HighBaseLoad,
+    /// Water never stops.
+    Leak,
     /// Lights use power while their area is closed.
     LightsLeftOn,
+    /// A toilet runs now and then.
+    RunningToilet,
+    /// A meter counts in another unit or with another ratio than before.
+    ScaleChange,
     /// Nothing was read from a meter for three poll intervals.
     SilentMeter,
+    /// An amount that cannot be.
+    Spike,
+    /// A meter stands still: no amounts, or the same for ever.
+    Stuck,
     /// A load runs on a day off that usually rests then.
     WeekendRunning,
 }

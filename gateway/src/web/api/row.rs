@@ -139,7 +139,13 @@ impl Rows {
             | FoundKind::HighBaseLoad
             | FoundKind::LightsLeftOn
             | FoundKind::WeekendRunning => EvidenceText::read(&draft.evidence)?,
-            FoundKind::SilentMeter => Vec::new(),
+            FoundKind::SilentMeter
+            | FoundKind::Leak
+            | FoundKind::Burst
+            | FoundKind::RunningToilet
+            | FoundKind::Stuck
+            | FoundKind::Spike
+            | FoundKind::ScaleChange => Vec::new(),
         };
         Ok(FindingRow {
             id: row.id,
@@ -160,9 +166,15 @@ impl Rows {
                     power_mw.map(|power| (power - base_mw(&evidence, draft.waste)).max(0))
                 }
                 // They rest by day, when they may draw what they like.
-                FoundKind::AfterHoursLoad | FoundKind::HighBaseLoad | FoundKind::WeekendRunning => {
-                    None
-                }
+                FoundKind::AfterHoursLoad
+                | FoundKind::HighBaseLoad
+                | FoundKind::WeekendRunning
+                | FoundKind::Leak
+                | FoundKind::Burst
+                | FoundKind::RunningToilet
+                | FoundKind::Stuck
+                | FoundKind::Spike
+                | FoundKind::ScaleChange => None,
             },
             waste: draft.waste,
             unit: meter.map_or(Unit::Wh, |meter| meter.medium.into()),
@@ -173,7 +185,13 @@ impl Rows {
                 FoundKind::AfterHoursLoad
                 | FoundKind::HighBaseLoad
                 | FoundKind::SilentMeter
-                | FoundKind::WeekendRunning => None,
+                | FoundKind::WeekendRunning
+                | FoundKind::Leak
+                | FoundKind::Burst
+                | FoundKind::RunningToilet
+                | FoundKind::Stuck
+                | FoundKind::Spike
+                | FoundKind::ScaleChange => None,
             },
             mark: row.mark.as_ref().and_then(|row| {
                 Some(Mark {

@@ -1,0 +1,77 @@
+//! The words of mails about water that runs away and meters that count wrongly: one shape
+//! for all of them, what differs is in the catalogue under `mail.<kind>`.
+
+use analysis::finding::FindingKind;
+
+use super::policy::Occasion;
+use super::text::{Message, Writer, borrow, clip};
+use crate::letter::{Letter, Tone};
+
+impl Writer<'_> {
+    /// Returns what a person is told of a leak, a burst, a running toilet, a stuck meter, a
+    /// spike or a change of scale.
+    pub(super) fn meter_message(&self, occasion: Occasion) -> Message {
+        let finding = self.finding;
+        let key = |what: &str| format!("mail.{}.{}.{what}", finding.kind.code(), occasion.word());
+        let is_open = occasion == Occasion::Opened;
+        let mut facts = vec![if is_open {
+            self.fact("mail.fact.since", self.ago("mail.fact.since.value", finding.opened))
+        } else {
+            self.fact("mail.fact.span", self.span(finding.opened))
+        }];
+        match finding.kind {
+            FindingKind::Leak | FindingKind::Burst | FindingKind::RunningToilet => {
+                let label = if is_open { "mail.fact.lost_so_far" } else { "mail.fact.lost" };
+                facts.push(self.fact(label, self.wasted()));
+            }
+            FindingKind::ScaleChange => {
+                facts.extend(self.factor().map(|it| self.fact("mail.fact.factor", it)));
+            }
+            FindingKind::AfterHoursLoad
+            | FindingKind::HighBaseLoad
+            | FindingKind::LightsLeftOn
+            | FindingKind::SilentMeter
+            | FindingKind::Spike
+            | FindingKind::Stuck
+            | FindingKind::WeekendRunning => {}
+        }
+        facts.push(self.fact("mail.fact.meter", self.meter_name()));
+        facts.push(self.fact("mail.fact.place", self.place()));
+        let (name, since) = (self.meter_name(), self.moment(finding.opened));
+        let (duration, wasted) = (self.duration(finding.opened), self.wasted());
+        let params =
+            [("meter", clip(&name)), ("since", since), ("duration", duration), ("wasted", wasted)];
+        let named = [("meter", name)];
+        Message {
+            subject: self.text(&key("subject"), &borrow(&params)),
+            letter: Letter {
+                language: self.language,
+                tone: if is_open { Tone::Attention } else { Tone::Good },
+                title: self.text(&key("title"), &borrow(&named)),
+                lead: if is_open { self.text(&key("lead"), &[]) } else { String::new() },
+                facts,
+                steps: if is_open { self.steps(&key("step"), &[]) } else { Vec::new() },
+                button: self.text("mail.silent.button", &[]),
+                link: self.meter_page(),
+                footer: self.footer(if is_open { "mail.footer.once" } else { "mail.footer.last" }),
+            },
+        }
+    }
+
+    /// By which factor a meter counts otherwise, in tenths: the evidence says what was
+    /// measured and what it would have been.
+    fn factor(&self) -> Option<String> {
+        let evidence = self.finding.evidence.first()?;
+        let (more, less) = (evidence.amount, evidence.limit);
+        let tenths = |more: i64, less: i64| {
+            more.checked_mul(10)?.checked_add(less / 2)?.checked_div(less).filter(|it| 0 < *it)
+        };
+        let (key, tenths) = if less <= more {
+            ("mail.fact.factor.more", tenths(more, less)?)
+        } else {
+            ("mail.fact.factor.less", tenths(less, more)?)
+        };
+        let factor = format!("{}.{}", tenths / 10, tenths % 10);
+        Some(self.text(key, &[("factor", &factor)]))
+    }
+}

@@ -1,0 +1,295 @@
+//! What needs weeks of readings: water that runs away, meters that count wrongly.
+//!
+//! Each meter is walked once an hour, for it is hours that the detectors look at; a large
+//! house in shares, one each minute, so that nobody waits for it. Each meter is seen with
+//! its last ten weeks, and with ten weeks before what is still open, so that a finding is
+//! found again with what was learnt when it began. What ended days ago is left as it was
+//! written.
+//!
+//! Afterwards, beside what `watch` promises: a meter of whose last week less than three
+//! quarters were measured is neither accused nor excused.
+
+use std::ops::Range;
+use std::sync::PoisonError;
+
+use analysis::calendar::Exception;
+use analysis::detect::{
+    MeterLimits, ScaleLimits, Spell, Standstill, StandstillLimits, WaterLimits, meter_faults, water,
+};
+use analysis::finding::{Finding, FindingKind};
+use analysis::interval::Span;
+use analysis::profile::day_start;
+use analysis::site::{Medium, Meter, Site};
+use analysis::track::Track;
+
+use super::{GRACE_S, Watch, WatchError, withdrawn};
+use crate::store::StoreError;
+use crate::store::journal::{FindingFilter, FindingRow};
+
+const HOUR_S: i64 = 3_600;
+const DAY_S: i64 = 86_400;
+
+/// How far back a meter is seen, s: eight weeks to learn from, two to look at.
+const BACK_S: i64 = 70 * DAY_S;
+
+/// However long a finding is open, no meter is seen further back than this, s.
+const BACK_MAX_S: i64 = 400 * DAY_S;
+
+/// What ended longer ago is left as it was written, s.
+const SETTLED_S: i64 = 2 * DAY_S;
+
+/// How many of the last steps must have been measured for a verdict: of a week, percent.
+const MEASURED_PERCENT: usize = 75;
+
+/// In how many shares a large house is walked, and how many meters a share has at least:
+/// ten weeks of a meter are read and judged in some milliseconds.
+const SHARES: usize = 50;
+const SHARE_MIN: usize = 50;
+
+/// How far the walk through the meters is.
+#[derive(Debug)]
+pub(super) struct Walk {
+    /// The hour it was begun for.
+    hour: Option<i64>,
+    /// How many meters were walked.
+    walked: usize,
+}
+
+impl Default for Walk {
+    /// None was begun, so the next round begins one.
+    fn default() -> Self {
+        Self { hour: None, walked: usize::MAX }
+    }
+}
+
+impl Walk {
+    /// Returns which of the meters come next, if any: a walk that was begun is finished
+    /// before the next.
+    fn next(&mut self, hour: i64, count: usize) -> Range<usize> {
+        if count <= self.walked {
+            if self.hour == Some(hour) {
+                return 0..0;
+            }
+            self.hour = Some(hour);
+            self.walked = 0;
+        }
+        let share = count.div_ceil(SHARES).max(SHARE_MIN);
+        self.walked..count.min(self.walked + share)
+    }
+}
+
+/// What may be said of a meter by its medium.
+const KINDS: [FindingKind; 6] = [
+    FindingKind::Leak,
+    FindingKind::Burst,
+    FindingKind::RunningToilet,
+    FindingKind::Stuck,
+    FindingKind::Spike,
+    FindingKind::ScaleChange,
+];
+
+impl Watch {
+    /// Walks the meters that come next, if an hour closed since they were last walked:
+    /// blocks.
+    pub(super) fn weeks(
+        &self,
+        site: &Site,
+        exceptions: &[Exception],
+        now: i64,
+    ) -> Result<(), WatchError> {
+        let hour = (now - GRACE_S).div_euclid(HOUR_S) * HOUR_S;
+        let walk = || self.walk.lock().unwrap_or_else(PoisonError::into_inner);
+        let range = walk().next(hour, site.meters.len());
+        for meter in site.meters.get(range.clone()).unwrap_or_default() {
+            // A formula is no meter: what is wrong with its terms is said of them.
+            if meter.formula.is_none() {
+                self.weeks_of(site, meter, exceptions, hour, now)?;
+            }
+        }
+        let mut walk = walk();
+        walk.walked = walk.walked.max(range.end);
+        Ok(())
+    }
+
+    fn weeks_of(
+        &self,
+        site: &Site,
+        meter: &Meter,
+        exceptions: &[Exception],
+        hour: i64,
+        now: i64,
+    ) -> Result<(), WatchError> {
+        let mut known = self.known(meter, hour)?;
+        let open = known.iter().filter(|row| row.draft.closed.is_none());
+        let first = open.map(|row| row.draft.opened).min().unwrap_or(hour).min(hour);
+        let from = (first - BACK_S).max(hour - BACK_MAX_S);
+        let Some(day) = self.ledger.today(from) else { return Ok(()) };
+        let span = Span { from: day_start(day, &site.zone), to: hour };
+        let track = Track::of_intervals(&self.ledger.intervals(meter, span)?).hourly();
+        if !is_complete(&track) {
+            return Ok(());
+        }
+        let pricing = self.ledger.pricing(site, meter);
+        for (kind, spell) in found(meter.medium, &track) {
+            let mut finding = spell.finding(kind, &meter.id, &meter.area, pricing.as_ref());
+            let same = known.iter().position(|row| is_same(&finding, row));
+            let settled = finding.closed.is_some_and(|closed| closed < now - SETTLED_S);
+            let cause = match same {
+                Some(at) => {
+                    let row = known.swap_remove(at);
+                    if settled && row.draft.closed.is_some() {
+                        continue;
+                    }
+                    // It stays the same one, with the beginning that people were told.
+                    finding.opened = row.draft.opened;
+                    row.draft.cause
+                }
+                None if settled => continue,
+                None => finding.cause(),
+            };
+            self.put_one(site, &finding, &cause, exceptions, now)?;
+        }
+        for row in known.iter().filter(|row| row.draft.closed.is_none()) {
+            let Some(kind) = FindingKind::from_code(&row.draft.kind) else { continue };
+            self.put_one(site, &withdrawn(row, kind), &row.draft.cause, exceptions, now)?;
+        }
+        Ok(())
+    }
+
+    /// What is written of a meter: open, or ended within the weeks that are seen.
+    fn known(&self, meter: &Meter, hour: i64) -> Result<Vec<FindingRow>, StoreError> {
+        let filter = FindingFilter {
+            meter: Some(meter.id),
+            from: Some(hour - BACK_S),
+            ..FindingFilter::default()
+        };
+        let mut rows = self.store.journal().view(|view| view.findings(&filter))?;
+        rows.retain(|row| KINDS.iter().any(|kind| kind.code() == row.draft.kind));
+        Ok(rows)
+    }
+}
+
+fn is_same(finding: &Finding, row: &FindingRow) -> bool {
+    finding.kind.code() == row.draft.kind
+        && finding.closed.is_none_or(|closed| row.draft.opened < closed)
+        && row.draft.closed.is_none_or(|closed| finding.opened < closed)
+}
+
+/// Returns whether enough of the last week was measured to say anything.
+fn is_complete(track: &Track) -> bool {
+    let week = usize::try_from(7 * DAY_S / HOUR_S).unwrap_or(1);
+    let last = &track.amounts[track.amounts.len().saturating_sub(week)..];
+    let measured = last.iter().filter(|amount| amount.is_some()).count();
+    week * MEASURED_PERCENT <= measured * 100
+}
+
+/// What the detectors say of a meter. A meter from which nothing comes is told as silent
+/// already, so gaps are not told here; gas for heating rests all summer.
+fn found(medium: Medium, track: &Track) -> Vec<(FindingKind, Spell)> {
+    let mut found = Vec::new();
+    let mut add = |kind: FindingKind, spells: Vec<Spell>| {
+        found.extend(spells.into_iter().map(|spell| (kind, spell)));
+    };
+    let limits = match medium {
+        Medium::Electricity => MeterLimits::default(),
+        Medium::Water | Medium::Gas => MeterLimits {
+            standstill: StandstillLimits::by_people(),
+            scale: ScaleLimits::weather_driven(),
+            ..MeterLimits::default()
+        },
+    };
+    let faults = meter_faults(track, None, &limits);
+    let stood = faults.standstills.into_iter().filter_map(|it| match (it, medium) {
+        (Standstill::Rest(spell, _), Medium::Electricity | Medium::Water)
+        | (Standstill::Same(spell), Medium::Electricity) => Some(spell),
+        (Standstill::Rest(..) | Standstill::Same(_) | Standstill::Gap(_), _) => None,
+    });
+    add(FindingKind::Stuck, stood.collect());
+    if medium == Medium::Water {
+        let water = water(track, &WaterLimits::default());
+        add(FindingKind::Burst, water.bursts);
+        add(FindingKind::Leak, water.leaks);
+        add(FindingKind::RunningToilet, water.toilets);
+    } else {
+        add(FindingKind::Spike, faults.spikes);
+        add(FindingKind::ScaleChange, faults.scales);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track(hours: usize, amount: impl Fn(usize) -> Option<i64>) -> Track {
+        Track { start: 0, step_s: HOUR_S, amounts: (0..hours).map(amount).collect() }
+    }
+
+    #[test]
+    fn a_week_with_too_little_measured_is_neither_accused_nor_excused() {
+        assert!(is_complete(&track(500, |hour| (hour % 5 != 0).then_some(1))));
+        assert!(!is_complete(&track(500, |hour| (hour % 3 != 0).then_some(1))));
+        assert!(!is_complete(&track(3, |_| Some(1))));
+    }
+
+    #[test]
+    fn a_large_house_is_walked_in_shares_and_each_meter_once_an_hour() {
+        let mut walk = Walk::default();
+        let mut walked = Vec::new();
+
+        for minute in 0..60 {
+            let range = walk.next(minute / 40, 5_000);
+            walk.walked = walk.walked.max(range.end);
+            walked.extend(range);
+        }
+
+        // The walk of the first hour is finished before that of the second begins.
+        let first: Vec<usize> = (0..5_000).collect();
+        assert_eq!(walked[..5_000], first);
+        assert_eq!(walked[5_000..], first[..1_000]);
+    }
+
+    #[test]
+    fn a_small_house_is_walked_at_once() {
+        let mut walk = Walk::default();
+
+        let range = walk.next(7, 30);
+
+        assert_eq!(range, 0..30);
+        walk.walked = range.end;
+        assert_eq!(walk.next(7, 30), 0..0);
+        assert_eq!(walk.next(8, 30), 0..30);
+    }
+
+    #[test]
+    fn one_cause_is_one_finding() {
+        let by_day = |hour: usize| i64::from(7 <= hour % 24 && hour % 24 < 19);
+        let noise = |hour: usize| i64::try_from(hour * 7_919 % 97).unwrap() * 100;
+        let leaking = track(60 * 24, |hour| {
+            let leak = if hour < 50 * 24 { 0 } else { 6_000 };
+            Some(by_day(hour) * (20_000 + noise(hour)) + leak)
+        });
+        let burst = track(60 * 24, |hour| {
+            let burst = if hour < 58 * 24 { 0 } else { 400_000 };
+            Some(by_day(hour) * (20_000 + noise(hour)) + burst)
+        });
+
+        let kinds = |track: &Track| {
+            found(Medium::Water, track).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
+        };
+
+        assert_eq!(kinds(&leaking), [FindingKind::Leak]);
+        assert_eq!(kinds(&burst), [FindingKind::Burst]);
+    }
+
+    #[test]
+    fn gas_that_rests_all_summer_is_no_fault() {
+        let winter = |hour: usize| {
+            (hour < 40 * 24).then(|| 50_000 + i64::try_from(hour * 7_919 % 97).unwrap() * 300)
+        };
+
+        let found = found(Medium::Gas, &track(70 * 24, |hour| Some(winter(hour).unwrap_or(0))));
+
+        assert_eq!(found, []);
+    }
+}
