@@ -178,6 +178,8 @@ pub struct Levels {
     /// The base load: what remains when the area is closed, the 5th percentile of closed
     /// quarter hours over 28 days.
     pub base_load: Option<i64>,
+    /// What stands by: the median of closed quarter hours over 28 days.
+    pub standby: Option<i64>,
     /// The working level: the 90th percentile of open quarter hours over 28 days.
     pub working_p90: Option<i64>,
 }
@@ -193,11 +195,16 @@ impl Levels {
                 amounts.push(interval.measured);
             }
         }
-        let level = |mut amounts: Vec<i64>, percent| {
-            amounts.sort_unstable();
-            (SAMPLES_MIN <= amounts.len()).then(|| percentile(&amounts, percent)).flatten()
+        closed.sort_unstable();
+        open.sort_unstable();
+        let level = |amounts: &[i64], percent| {
+            (SAMPLES_MIN <= amounts.len()).then(|| percentile(amounts, percent)).flatten()
         };
-        Self { base_load: level(closed, 5), working_p90: level(open, 90) }
+        Self {
+            base_load: level(&closed, 5),
+            standby: level(&closed, 50),
+            working_p90: level(&open, 90),
+        }
     }
 }
 
@@ -398,7 +405,8 @@ mod tests {
 
         let levels = Levels::learn(&intervals, day_start(before, &shanghai()), is_open);
 
-        assert_eq!(levels, Levels { base_load: Some(30), working_p90: Some(568) });
+        assert_eq!((levels.base_load, levels.working_p90), (Some(30), Some(568)));
+        assert!(levels.base_load <= levels.standby && levels.standby <= levels.working_p90);
     }
 
     #[test]

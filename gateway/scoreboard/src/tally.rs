@@ -2,8 +2,8 @@
 //!
 //! A label is hit when a finding's evidence overlaps it. A finding is false when neither its
 //! evidence nor the time between touches a label of any kind of its meter: what was added for
-//! another task is no less odd. Findings that were said within the warm-up, eight weeks
-//! from the beginning of the table, count neither way; months are those after it.
+//! another task is no less odd. Findings that were said within the warm-up, mostly eight
+//! weeks from the beginning of the table, count neither way; months are those after it.
 
 use analysis::finding::Told;
 
@@ -11,7 +11,7 @@ use crate::labelled::Labelled;
 use crate::resample;
 use crate::score::{Goal, Score};
 
-/// How long a meter is only learnt from, s.
+/// How long a meter is only learnt from where its task does not say otherwise, s.
 pub const WARM_UP_S: i64 = 56 * 86_400;
 
 const MONTH_S: f64 = 30.436_875 * 86_400.0;
@@ -32,9 +32,9 @@ pub struct Tally {
 impl Tally {
     /// Counts what was told of a meter against its labels of some kinds, by prefix.
     #[must_use]
-    pub fn of(meter: &Labelled, told: &[Told], kinds: &[&str]) -> Self {
+    pub fn of(meter: &Labelled, told: &[Told], kinds: &[&str], warm_up_s: i64) -> Self {
         let step_s = meter.track.step_s;
-        let scored_from = meter.track.start + WARM_UP_S;
+        let scored_from = meter.track.start + warm_up_s;
         let counted: Vec<&Told> = told.iter().filter(|it| scored_from <= it.at).collect();
         let mut tally =
             Self { months: real(meter.track.end() - scored_from) / MONTH_S, ..Self::default() };

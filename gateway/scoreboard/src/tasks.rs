@@ -3,6 +3,7 @@
 mod base_load;
 mod closings;
 mod day_ahead;
+mod lights;
 mod gas_meter_events;
 mod meter_faults;
 mod nmecr;
@@ -10,6 +11,7 @@ mod point_score;
 mod running;
 mod savings_baseline;
 mod savings_coverage;
+mod waste;
 mod water;
 
 use std::path::Path;
@@ -31,6 +33,8 @@ pub struct Task {
 pub const ALL: &[Task] = &[
     Task { name: "running", run: running::run },
     Task { name: "base_load", run: base_load::run },
+    Task { name: "lights", run: lights::run },
+    Task { name: "waste", run: waste::run },
     Task { name: "point_score", run: point_score::run },
     Task { name: "savings_baseline", run: savings_baseline::run },
     Task { name: "nmecr", run: nmecr::run },

@@ -38,9 +38,9 @@ const NIGHT_HOURS_MIN: usize = 4;
 /// Of a night's hours this share lies lower: thousandths. One late hour is no base load.
 const BASE_MILLI: usize = 400;
 
-/// Before was the median of four weeks that ended a week ago.
+/// Before was the median of four weeks that ended ten days ago: a rise is not yet in it.
 const BEFORE_DAYS: usize = 28;
-const APART_DAYS: usize = 7;
+const APART_DAYS: usize = 10;
 const BEFORE_MIN: usize = 10;
 
 /// How much one night differs from the next is known over eight weeks.
@@ -82,10 +82,10 @@ pub struct BaseLoadLimits {
 impl Default for BaseLoadLimits {
     fn default() -> Self {
         Self {
-            noise_min: 0.04,
+            noise_min: 0.03,
             allowed: 0.5,
-            day_max: 4.0,
-            sum_min: 8.0,
+            day_max: 2.0,
+            sum_min: 6.0,
             over_below: 0.03,
             days_max: 42,
             waste_min: 0,

@@ -7,6 +7,20 @@
 //! - a power per floor area,
 //! - a share of the way from its base load to what it draws when people work.
 //!
+//! A quarter of the lights stays below such a limit. It is found by its length: lights that
+//! stay six hours above what stands by, by a tenth of the way to the working level, were left
+//! on by whoever closed; a visit in the night is shorter.
+//!
+//! Where nobody has said when the area is open, what is usual at an hour stands in for the
+//! opening hours ([`lights_left_on_by_habit`]), and three hours are asked for.
+//!
+//! # What to do
+//!
+//! Go and look; switch off. If the lights are meant to be on, say so with one tap: overtime
+//! until when, or a false alarm and why. If it comes back each night at the same hour, look
+//! for a timer or a sensor; if it is always the same quarter of the lights, for a group that
+//! no switch reaches.
+//!
 //! Not here: who is told, and when (`gateway::alert`); presence sensors.
 
 use wire::Name;
@@ -49,6 +63,14 @@ pub struct LightsLimits {
     pub above_base_milli: u16,
     /// How many quarter hours in a row must lie above the limit.
     pub intervals_min: usize,
+    /// Share of the way from what stands by to the working level that is still no light,
+    /// however long, thousandths.
+    pub weak_milli: u16,
+    /// How many quarter hours in a row must lie above that.
+    pub weak_intervals_min: usize,
+    /// Share of the way from base load to working level that an hour may lie above what is
+    /// usual for it, thousandths; counts only where something is usual.
+    pub above_usual_milli: u16,
     /// How long after closing nothing is counted yet, s.
     pub grace_s: i64,
 }
@@ -60,12 +82,30 @@ impl Default for LightsLimits {
             density_mw_per_m2: 500,
             above_base_milli: 100,
             intervals_min: 2,
+            weak_milli: 100,
+            weak_intervals_min: 24,
+            above_usual_milli: 200,
             grace_s: 1800,
         }
     }
 }
 
 impl LightsLimits {
+    /// Returns the limits where opening hours are not known: what is usual at an hour is a
+    /// coarser guide, so three hours are asked for.
+    #[must_use]
+    pub fn by_habit() -> Self {
+        Self { intervals_min: 12, ..Self::default() }
+    }
+
+    /// Returns the energy that a quarter hour must exceed for hours on end, mWh; `None` if
+    /// the circuit's levels are not known.
+    #[must_use]
+    pub fn weak_energy(&self, circuit: &Circuit<'_>) -> Option<i64> {
+        let (standby, p90) = (circuit.levels.standby?, circuit.levels.working_p90?);
+        Some(standby + (p90 - standby).max(0) * i64::from(self.weak_milli) / 1000)
+    }
+
     /// Returns how long after closing a first verdict is possible, s: nothing found before
     /// that says nothing.
     #[must_use]
@@ -78,7 +118,7 @@ impl LightsLimits {
     /// circuit's working level nor its floor area is known, so nothing can be said.
     #[must_use]
     pub fn energy_max(&self, circuit: &Circuit<'_>) -> Option<i64> {
-        let Levels { base_load, working_p90 } = circuit.levels;
+        let Levels { base_load, working_p90, .. } = circuit.levels;
         let base = base_load.unwrap_or(0);
         let by_share = working_p90.map(|p90| p90 * i64::from(self.share_milli) / 1000);
         let by_area = circuit
@@ -111,14 +151,62 @@ pub fn lights_left_on(
     limits: &LightsLimits,
     pricing: Option<&Pricing<'_>>,
 ) -> Vec<Finding> {
+    lights_left_on_by_habit(circuit, profile, is_open, |_| None, limits, pricing)
+}
+
+/// Finds lighting circuits that stay on longer and brighter than is usual at that hour.
+///
+/// As [`lights_left_on`], with the limit of each interval raised to what is `usual` for it
+/// and a share of the way to the working level; for circuits of which nobody has said when
+/// their area is open. What is left on every night is usual: only opening hours find that.
+#[must_use]
+pub fn lights_left_on_by_habit(
+    circuit: &Circuit<'_>,
+    profile: &[IntervalAmount],
+    is_open: impl Fn(i64) -> bool,
+    usual: impl Fn(i64) -> Option<i64>,
+    limits: &LightsLimits,
+    pricing: Option<&Pricing<'_>>,
+) -> Vec<Finding> {
     let Some(limit) = limits.energy_max(circuit) else { return Vec::new() };
-    let is_in_grace = |start: i64| {
-        (1..=limits.grace_s / INTERVAL_S).any(|step| is_open(start - step * INTERVAL_S))
-    };
+    let Levels { base_load, working_p90, .. } = circuit.levels;
+    let way = (working_p90.unwrap_or(0) - base_load.unwrap_or(0)).max(0);
+    let more = way * i64::from(limits.above_usual_milli) / 1000;
+    let strong = |at| usual(at).map_or(limit, |usual| limit.max(usual + more));
+    let mut findings =
+        runs(circuit, profile, &is_open, strong, limits.intervals_min, limits.grace_s, pricing);
+    if let Some(weak) = limits.weak_energy(circuit) {
+        let (long, grace_s) = (limits.weak_intervals_min, limits.grace_s);
+        let mut faint = runs(circuit, profile, &is_open, |_| weak, long, grace_s, pricing);
+        // The same lights are one finding: the brighter one, which was told sooner.
+        faint.retain(|faint| !findings.iter().any(|bright| overlap(faint, bright)));
+        findings.extend(faint);
+        findings.sort_by_key(|finding| finding.opened);
+    }
+    findings
+}
+
+fn overlap(one: &Finding, other: &Finding) -> bool {
+    other.closed.is_none_or(|closed| one.opened < closed)
+        && one.closed.is_none_or(|closed| other.opened < closed)
+}
+
+/// Runs of intervals above a limit while the area is closed.
+fn runs(
+    circuit: &Circuit<'_>,
+    profile: &[IntervalAmount],
+    is_open: &impl Fn(i64) -> bool,
+    limit: impl Fn(i64) -> i64,
+    intervals_min: usize,
+    grace_s: i64,
+    pricing: Option<&Pricing<'_>>,
+) -> Vec<Finding> {
+    let is_in_grace =
+        |start: i64| (1..=grace_s / INTERVAL_S).any(|step| is_open(start - step * INTERVAL_S));
     let mut findings = Vec::new();
     let mut run: Vec<Evidence> = Vec::new();
     let mut end_run = |run: &mut Vec<Evidence>, closed: Option<i64>| {
-        if limits.intervals_min.max(1) <= run.len() {
+        if intervals_min.max(1) <= run.len() {
             findings.push(finding(circuit, std::mem::take(run), closed, pricing));
         }
         run.clear();
@@ -129,7 +217,7 @@ pub fn lights_left_on(
             end_run(&mut run, Some(start));
             continue;
         }
-        let amount = interval.measured;
+        let (amount, limit) = (interval.measured, limit(start));
         match interval.coverage() {
             Coverage::Measured | Coverage::Partly if limit < amount => {
                 run.push(Evidence { start, amount, limit });
@@ -166,258 +254,4 @@ fn finding(
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::{civil::date, tz::TimeZone};
-
-    use super::*;
-    use crate::{
-        calendar::HolidayCalendar,
-        site::{Medium, Text},
-        tariff::{DatedRule, Rule, Tariff},
-    };
-
-    const FIRST: i64 = 1_772_323_200;
-    const BASE: i64 = 100_000;
-    const ON: i64 = 1_000_000;
-
-    fn name(text: &str) -> Name {
-        Name::new(text).unwrap()
-    }
-
-    /// One interval of a drawn profile: `#` lit, `.` dark, `?` missing, `~` estimated lit,
-    /// `p` lit for the part that is known, `d` dark for the part that is known.
-    fn drawn(index: i64, drawing: char) -> IntervalAmount {
-        let start = FIRST + index * INTERVAL_S;
-        let known = IntervalAmount { missing_s: 0, ..IntervalAmount::missing(start) };
-        match drawing {
-            '#' => IntervalAmount { measured: ON, ..known },
-            '.' => IntervalAmount { measured: BASE, ..known },
-            '?' => IntervalAmount::missing(start),
-            '~' => IntervalAmount { estimated: ON, estimated_s: 900, ..known },
-            'p' => IntervalAmount { measured: ON / 2, missing_s: 450, ..known },
-            'd' => IntervalAmount { measured: BASE / 2, missing_s: 450, ..known },
-            _ => panic!("`{drawing}` draws no interval"),
-        }
-    }
-
-    fn found(hours: &str, profile: &str) -> Vec<Finding> {
-        let (meter, area) = (name("light-2f-east"), name("2f-east"));
-        let levels = Levels { base_load: Some(BASE), working_p90: Some(ON) };
-        let circuit = Circuit { meter: &meter, area: &area, floor_area_m2: None, levels };
-        let intervals: Vec<_> =
-            (0..).zip(profile.chars()).map(|(index, drawing)| drawn(index, drawing)).collect();
-        let hours: Vec<_> = hours.chars().map(|hour| hour == 'o').collect();
-        // Before the drawing it goes on as it begins.
-        let is_open = |instant: i64| {
-            let index = usize::try_from((instant - FIRST) / INTERVAL_S).unwrap_or(0);
-            hours[index]
-        };
-
-        lights_left_on(&circuit, &intervals, is_open, &LightsLimits::default(), None)
-    }
-
-    /// Draws findings: `=` an interval of evidence, `-` one of the finding without, `>` at
-    /// the end if it is still open.
-    fn draw(findings: &[Finding], count: usize) -> String {
-        let mut drawing = vec![' '; count];
-        let index = |instant: i64| usize::try_from((instant - FIRST) / INTERVAL_S).unwrap();
-        for finding in findings {
-            let end = finding.closed.map_or(count, index);
-            drawing[index(finding.opened)..end].fill('-');
-            for evidence in &finding.evidence {
-                drawing[index(evidence.start)] = '=';
-            }
-        }
-        if findings.last().is_some_and(Finding::is_open) {
-            drawing.push('>');
-        }
-        drawing.into_iter().collect::<String>().trim_end().to_owned()
-    }
-
-    #[track_caller]
-    fn check(hours: &str, profile: &str, expected: &str) {
-        let findings = found(hours, profile);
-        assert_eq!(draw(&findings, profile.len()), expected, "\n{hours}\n{profile}");
-    }
-
-    #[test]
-    fn lights_open_a_finding_that_holds_since_the_grace_was_over() {
-        check(
-            "oooo------------", //
-            "##########......",
-            "      ====",
-        );
-    }
-
-    #[test]
-    fn lights_in_use_are_no_finding() {
-        check(
-            "oooooooo--------", //
-            "########........",
-            "",
-        );
-    }
-
-    #[test]
-    fn lights_out_within_the_grace_are_no_finding() {
-        check(
-            "oooo------------", //
-            "######..........",
-            "",
-        );
-    }
-
-    #[test]
-    fn a_single_quarter_hour_is_a_cleaner_looking_in() {
-        check(
-            "----------------", //
-            "....#....#......",
-            "",
-        );
-    }
-
-    #[test]
-    fn two_quarter_hours_in_the_night_open_and_the_first_dark_one_closes() {
-        check(
-            "----------------", //
-            "....##....###...",
-            "    ==    ===",
-        );
-    }
-
-    #[test]
-    fn a_finding_is_open_until_something_closes_it() {
-        check(
-            "----------------", //
-            "..........######",
-            "          ======>",
-        );
-    }
-
-    #[test]
-    fn a_finding_closes_when_the_area_opens() {
-        check(
-            "----------oooooo", //
-            "....############",
-            "    ======",
-        );
-    }
-
-    #[test]
-    fn overtime_closes_a_finding_and_its_end_gives_grace_anew() {
-        check(
-            "----------oo--------", //
-            "....################",
-            "    ======    ======>",
-        );
-    }
-
-    #[test]
-    fn a_gap_neither_opens_nor_closes() {
-        check(
-            "----------------", //
-            "??..##??##?.?...",
-            "    ==--==-",
-        );
-        check(
-            "----------------", //
-            "...?????????????",
-            "",
-        );
-        check(
-            "----------------", //
-            "...#????????#...",
-            "   =--------=",
-        );
-    }
-
-    #[test]
-    fn an_estimate_is_no_evidence() {
-        check(
-            "----------------", //
-            "....~~~~~~~~....",
-            "",
-        );
-        check(
-            "----------------", //
-            "....##~~~~##....",
-            "    ==----==",
-        );
-    }
-
-    #[test]
-    fn a_part_above_the_limit_is_evidence_and_a_part_below_it_is_not() {
-        check(
-            "----------------", //
-            "....#pd#........",
-            "    ==-=",
-        );
-    }
-
-    #[test]
-    fn the_same_finding_comes_out_wherever_the_batch_ends() {
-        let (hours, profile) = ("oooo----------------", "########??####......");
-
-        let ends = |count| found(hours, &profile.chars().take(count).collect::<String>());
-
-        let opened: Vec<_> = (8..=20).filter_map(|end| Some(ends(end).first()?.opened)).collect();
-        assert_eq!(opened, [FIRST + 6 * INTERVAL_S; 13]);
-        assert_eq!(ends(16), ends(20));
-    }
-
-    #[test]
-    fn waste_is_what_lies_above_the_base_load_and_costs_its_tariff() {
-        let (meter, area) = (name("light-2f-east"), name("2f-east"));
-        let levels = Levels { base_load: Some(BASE), working_p90: Some(ON) };
-        let circuit = Circuit { meter: &meter, area: &area, floor_area_m2: None, levels };
-        let intervals: Vec<_> =
-            (0..).zip("..###...".chars()).map(|(index, drawing)| drawn(index, drawing)).collect();
-        let tariff = Tariff {
-            id: name("agency"),
-            name: Text::default(),
-            medium: Medium::Electricity,
-            rules: vec![DatedRule {
-                from: date(2026, 1, 1),
-                source: String::new(),
-                rule: Rule::Flat(8_000),
-            }],
-        };
-        let (zone, calendar) = (TimeZone::UTC, HolidayCalendar::china());
-        let pricing = Pricing { tariff: &tariff, zone: &zone, calendar: &calendar };
-
-        let limits = LightsLimits::default();
-        let findings = lights_left_on(&circuit, &intervals, |_| false, &limits, Some(&pricing));
-
-        assert_eq!(findings[0].waste, 3 * (ON - BASE));
-        assert_eq!(findings[0].cost_e4, Some(21_600));
-        assert_eq!(findings[0].evidence[0].limit, 200_000);
-    }
-
-    #[test]
-    fn the_limit_is_the_largest_of_its_three() {
-        let (meter, area) = (name("light-2f-east"), name("2f-east"));
-        let energy_max = |base_load, working_p90, floor_area_m2| {
-            let levels = Levels { base_load, working_p90 };
-            let circuit = Circuit { meter: &meter, area: &area, floor_area_m2, levels };
-            LightsLimits::default().energy_max(&circuit)
-        };
-
-        assert_eq!(energy_max(Some(10_000), Some(ON), None), Some(200_000));
-        assert_eq!(energy_max(Some(10_000), Some(ON), Some(4_000)), Some(500_000));
-        assert_eq!(energy_max(Some(600_000), Some(ON), Some(1_000)), Some(640_000));
-        assert_eq!(energy_max(Some(600_000), None, Some(1_000)), Some(600_000));
-        assert_eq!(energy_max(None, None, Some(1_000)), Some(125_000));
-        assert_eq!(energy_max(Some(10_000), None, None), None);
-    }
-
-    #[test]
-    fn a_circuit_nothing_is_known_of_is_left_in_peace() {
-        let (meter, area) = (name("light-2f-east"), name("2f-east"));
-        let levels = Levels::default();
-        let circuit = Circuit { meter: &meter, area: &area, floor_area_m2: None, levels };
-        let intervals = [drawn(0, '#'), drawn(1, '#'), drawn(2, '#')];
-
-        let limits = LightsLimits::default();
-        assert_eq!(lights_left_on(&circuit, &intervals, |_| false, &limits, None), []);
-    }
-}
+mod tests;

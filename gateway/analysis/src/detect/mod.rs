@@ -46,7 +46,7 @@ pub use high_base_load::{
     BASE_LOAD_BACK_DAYS, BaseLoadLimits, Rises, base_rises, common_rise, high_base_load,
 };
 pub use leak::{LeakLimits, leak};
-pub use lights_left_on::{Circuit, LightsLimits, lights_left_on};
+pub use lights_left_on::{Circuit, LightsLimits, lights_left_on, lights_left_on_by_habit};
 pub use meter_faults::{MeterFaults, MeterLimits, meter_faults};
 pub use oddness::{Odd, oddness};
 pub use running::{RUNNING_BACK_DAYS, RunningLimits};

@@ -75,7 +75,7 @@ pub(super) fn run(dir: &Path) -> Result<Outcome> {
     Ok(Outcome::Scored { task: TASK, scores: scores.into_iter().flatten().collect() })
 }
 
-fn of<'a>(
+pub(super) fn of<'a>(
     meter: &'a Labelled,
     name: &'a Name,
     (zone, calendar): (&'a TimeZone, &'a HolidayCalendar),
@@ -83,12 +83,12 @@ fn of<'a>(
     Load { meter: name, area: name, track: &meter.track, zone, calendar, pricing: None }
 }
 
-fn site_of(meter: &Labelled) -> &str {
+pub(super) fn site_of(meter: &Labelled) -> &str {
     meter.name.split('_').next().unwrap_or_default()
 }
 
 fn tally(meter: &Labelled, told: &[Told]) -> Tally {
-    let mut tally = Tally::of(meter, &[], &[]);
+    let mut tally = Tally::of(meter, &[], &[], tally::WARM_UP_S);
     let (mut hit, mut all) = (0, 0);
     for label in meter.labels.iter().filter(|it| it.is_of(&[KIND])) {
         all += 1;

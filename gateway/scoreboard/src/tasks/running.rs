@@ -72,5 +72,5 @@ fn one(meter: &Labelled, name: &Name, nights: bool, days: bool) -> Tally {
     if days {
         told.extend(weekend_running(&load, &weekend_limits(), meter.track.start));
     }
-    Tally::of(meter, &told, &["overnight_running", "weekend_running"])
+    Tally::of(meter, &told, &["overnight_running", "weekend_running"], tally::WARM_UP_S)
 }

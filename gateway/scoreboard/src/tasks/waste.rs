@@ -1,0 +1,214 @@
+//! Wasted energy: how much of it was flagged, and how much of what was flagged was waste.
+//!
+//! Files: `injected_faults_*/electricity_*.csv[.gz]` with `labels.csv` beside them, and
+//! `bdg2/electricity_*.csv[.gz]`, the same series before anything was added. Waste is what
+//! was added within labels of `overnight_running…`, `weekend_running…` and
+//! `baseload_drift…`: the table less the original, where that is more than nothing. (A
+//! spike or a doubled scale is a fault of the meter and wastes nothing.)
+//! Flagged is the waste that findings of the three detectors state, spread evenly over
+//! the steps of their evidence, those of a base load over every step from its beginning to
+//! its end; where two speak of a step the larger counts. What was waste of it is, step by
+//! step, the lesser of both. Steps within labels of other kinds are left out of all sums: a
+//! doubled scale is its own detector's business. Findings said in the warm-up are left out. Estimate error: of
+//! findings that hit a label of their kind, the median of stated against true waste over
+//! the finding's own steps.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use analysis::detect::{
+    BaseLoadLimits, Rises, after_hours_limits, after_hours_load, base_rises, common_rise,
+    high_base_load, weekend_limits, weekend_running,
+};
+use analysis::finding::{FindingKind, Told};
+use analysis::track::Track;
+use anyhow::Result;
+use jiff::tz::TimeZone;
+use wire::Name;
+
+use super::base_load::{of, site_of};
+use crate::labelled::{self, Labelled};
+use crate::resample;
+use crate::score::{Goal, Outcome, Score};
+use crate::table;
+use crate::tally::WARM_UP_S;
+
+const TASK: &str = "waste";
+const KINDS: [(&str, FindingKind); 3] = [
+    ("overnight_running", FindingKind::AfterHoursLoad),
+    ("weekend_running", FindingKind::WeekendRunning),
+    ("baseload_drift", FindingKind::HighBaseLoad),
+];
+
+/// Sums of one meter, in the table's unit.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    wasted: f64,
+    flagged: f64,
+    both: f64,
+    /// Stated against true, less one, of each finding that hit.
+    errors: Vec<f64>,
+}
+
+/// Runs the task.
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub(super) fn run(dir: &Path) -> Result<Outcome> {
+    let meters = labelled::read(dir, "electricity_")?;
+    let mut originals: BTreeMap<String, Track> = BTreeMap::new();
+    for path in labelled::files(dir, "bdg2", "electricity_")? {
+        let table = table::read(&path)?;
+        for column in &table.columns {
+            originals.insert(column.name.clone(), table.track(column));
+        }
+    }
+    let meters: Vec<Labelled> =
+        meters.into_iter().filter(|it| originals.contains_key(&it.name)).collect();
+    if meters.is_empty() {
+        let why = "no injected_faults_*/electricity_*.csv whose series are in bdg2/ too".into();
+        return Ok(Outcome::Skipped { task: TASK, why });
+    }
+    let told = told(&meters)?;
+    let sums = |asked: &[FindingKind]| -> Vec<Sums> {
+        let pairs = meters.iter().zip(&told);
+        pairs.map(|(meter, told)| one(meter, told, &originals[&meter.name], asked)).collect()
+    };
+    let all = sums(&KINDS.map(|it| it.1));
+    let running = sums(&[FindingKind::AfterHoursLoad, FindingKind::WeekendRunning]);
+    let rising = sums(&[FindingKind::HighBaseLoad]);
+    let scores = [
+        score("wasted_flagged", &all, Goal::AtLeast(0.8), flagged),
+        score("flagged_was_waste", &all, Goal::AtLeast(0.7), was_waste),
+        score("estimate_error", &all, Goal::None, error),
+        score("running_wasted_flagged", &running, Goal::None, flagged),
+        score("running_flagged_was_waste", &running, Goal::None, was_waste),
+        score("running_estimate_error", &running, Goal::None, error),
+        score("base_load_wasted_flagged", &rising, Goal::None, flagged),
+        score("base_load_flagged_was_waste", &rising, Goal::None, was_waste),
+        score("base_load_estimate_error", &rising, Goal::None, error),
+    ];
+    Ok(Outcome::Scored { task: TASK, scores: scores.into_iter().flatten().collect() })
+}
+
+fn score(
+    key: &str,
+    sums: &[Sums],
+    goal: Goal,
+    figure: impl Fn(&[&Sums]) -> Option<f64>,
+) -> Option<Score> {
+    let all: Vec<&Sums> = sums.iter().collect();
+    let within = resample::interval(sums, &figure);
+    Some(Score::new(key, figure(&all)?, "1").with_goal(goal).with_interval(within))
+}
+
+fn flagged(sums: &[&Sums]) -> Option<f64> {
+    let wasted: f64 = sums.iter().map(|it| it.wasted).sum();
+    (0.0 < wasted).then(|| sums.iter().map(|it| it.both).sum::<f64>() / wasted)
+}
+
+fn was_waste(sums: &[&Sums]) -> Option<f64> {
+    let flagged: f64 = sums.iter().map(|it| it.flagged).sum();
+    (0.0 < flagged).then(|| sums.iter().map(|it| it.both).sum::<f64>() / flagged)
+}
+
+/// The median distance of stated from true.
+fn error(sums: &[&Sums]) -> Option<f64> {
+    let mut errors: Vec<f64> =
+        sums.iter().flat_map(|it| it.errors.iter().map(|error| error.abs())).collect();
+    analysis::robust::median(&mut errors)
+}
+
+fn told(meters: &[Labelled]) -> Result<Vec<Vec<Told>>> {
+    let name = Name::new("series")?;
+    let (zone, calendar) = (TimeZone::UTC, analysis::calendar::HolidayCalendar::weekdays());
+    let load = |at: usize| of(&meters[at], &name, (&zone, &calendar));
+    let rises: Vec<Rises> = (0..meters.len()).map(|at| base_rises(&load(at))).collect();
+    let mut all = Vec::new();
+    for at in 0..meters.len() {
+        let others: Vec<&Rises> = (0..meters.len())
+            .filter(|&other| other != at && site_of(&meters[other]) == site_of(&meters[at]))
+            .map(|other| &rises[other])
+            .collect();
+        let (load, from) = (load(at), meters[at].track.start);
+        let mut told = after_hours_load(&load, &after_hours_limits(), from);
+        told.extend(weekend_running(&load, &weekend_limits(), from));
+        let common = common_rise(&others);
+        told.extend(high_base_load(&load, &common, &BaseLoadLimits::default(), from));
+        told.retain(|it| from + WARM_UP_S <= it.at);
+        all.push(told);
+    }
+    Ok(all)
+}
+
+fn one(meter: &Labelled, told: &[Told], original: &Track, asked: &[FindingKind]) -> Sums {
+    let track = &meter.track;
+    let place = |instant: i64| usize::try_from((instant - track.start) / track.step_s).ok();
+    let mut wasted = vec![0.0_f64; track.amounts.len()];
+    for label in &meter.labels {
+        if !KINDS.iter().any(|(kind, of)| asked.contains(of) && label.is_of(&[kind])) {
+            continue;
+        }
+        let mut at = label.start;
+        while at <= label.last {
+            let now = place(at).and_then(|it| track.amounts.get(it).copied().flatten());
+            let before = usize::try_from((at - original.start) / original.step_s)
+                .ok()
+                .and_then(|it| original.amounts.get(it).copied().flatten());
+            if let (Some(now), Some(before), Some(place)) = (now, before, place(at))
+                && let Some(wasted) = wasted.get_mut(place)
+            {
+                *wasted = wasted.max(real(now - before));
+            }
+            at += track.step_s;
+        }
+    }
+    let mut flagged = vec![0.0_f64; track.amounts.len()];
+    // What another fault that was added does there is not this task's business.
+    let is_other = |step: usize| {
+        let at = track.instant(step);
+        meter.labels.iter().any(|label| {
+            label.start <= at
+                && at <= label.last
+                && !KINDS.iter().any(|(kind, of)| asked.contains(of) && label.is_of(&[kind]))
+        })
+    };
+    let mut sums = Sums::default();
+    for it in told.iter().filter(|it| asked.contains(&it.finding.kind)) {
+        let finding = &it.finding;
+        let steps: Vec<usize> = if finding.kind == FindingKind::HighBaseLoad {
+            let until = finding.closed.unwrap_or(track.end());
+            place(finding.opened).zip(place(until)).map_or(Vec::new(), |(a, b)| (a..b).collect())
+        } else {
+            finding.evidence.iter().filter_map(|it| place(it.start)).collect()
+        };
+        let count = u32::try_from(steps.len()).unwrap_or(u32::MAX).max(1);
+        let each = real(finding.waste) / f64::from(count);
+        let mut truth = 0.0;
+        for step in steps.into_iter().filter(|&step| !is_other(step)) {
+            if let (Some(flagged), Some(wasted)) = (flagged.get_mut(step), wasted.get(step)) {
+                *flagged = flagged.max(each);
+                truth += wasted;
+            }
+        }
+        if 0.0 < truth {
+            sums.errors.push(real(finding.waste) / truth - 1.0);
+        }
+    }
+    for (step, wasted) in wasted.iter_mut().enumerate() {
+        if is_other(step) {
+            *wasted = 0.0;
+        }
+    }
+    sums.wasted = wasted.iter().sum();
+    sums.flagged = flagged.iter().sum();
+    sums.both = wasted.iter().zip(&flagged).map(|(a, b)| a.min(*b)).sum();
+    sums
+}
+
+/// An amount as a number to reckon with.
+#[expect(clippy::cast_precision_loss, reason = "2^53 thousandths are 9 TWh")]
+const fn real(amount: i64) -> f64 {
+    amount as f64
+}
