@@ -9,24 +9,28 @@
 //! - a round that is cut off leaves nothing half written, and the next one makes it good;
 //! - late readings correct what was found, as far back as a round looks.
 //!
-//! Not here: what is waste (`analysis::detect`), in what words it is told (`alert`).
+//! Not here: what is waste (`analysis::detect`), what that needs to know (`ledger`), in what
+//! words it is told (`alert`).
+
+mod loads;
 
 mod weeks;
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use analysis::calendar::{Exception, Opening};
-use analysis::detect::{Circuit, LightsLimits, Polled, lights_left_on, silent_meter};
+use analysis::calendar::Exception;
 use analysis::finding::{Finding, FindingKind};
 use analysis::interval::{Span, interval_start};
-use analysis::profile::{LEVEL_S, Levels, day_span, day_start, within};
+use analysis::profile::day_start;
 use analysis::site::{Meter, Site};
 use jiff::ToSpan;
 use jiff::civil::Date;
 use tokio::sync::watch as signal;
 
+use self::loads::LoadRound;
 use crate::alert::{self, Change, Surroundings};
 use crate::clock::Clock;
 use crate::events;
@@ -89,7 +93,7 @@ pub struct Watch {
     health: Health,
     live: Live,
     base_url: String,
-    limits: LightsLimits,
+    loads: Arc<Mutex<LoadRound>>,
     /// Before this instant silence is ours, not the meters'.
     settled: i64,
     walk: Arc<Mutex<weeks::Walk>>,
@@ -113,6 +117,7 @@ impl Watch {
             health: health.clone(),
             live: live.clone(),
             base_url: base_url.to_owned(),
+            loads: Arc::default(),
             limits: LightsLimits::default(),
             walk: Arc::default(),
             settled: clock.now() + SETTLE_S.max(SETTLE_MACHINE_S * i64::from(clock.speed())),
@@ -163,7 +168,8 @@ impl Watch {
         let exceptions = self.ledger.exceptions(Span { from: now - PERMITS_S, to: now })?;
         for meter in &site.meters {
             if self.settled <= now {
-                let silent = self.silent(meter, now)?;
+                let span = Span { from: now - SILENCE_BACK_S, to: now - UNDER_WAY_S };
+                let silent = self.ledger.silences(meter, span)?;
                 self.put(&site, meter, FindingKind::SilentMeter, silent, &exceptions, now)?;
             }
             if meter.load.has_lights() {
@@ -171,6 +177,7 @@ impl Watch {
                 self.put(&site, meter, FindingKind::LightsLeftOn, lights, &exceptions, now)?;
             }
         }
+        self.loads(&site, &exceptions, today, now)
         self.weeks(&site, &exceptions, now)
     }
 
@@ -193,7 +200,7 @@ impl Watch {
             let end = noon + PAST_S;
             let exceptions = self.ledger.exceptions(Span { from: noon, to: end })?;
             for meter in site.meters.iter().filter(|meter| meter.load.has_lights()) {
-                for finding in self.lights_of(&site, meter, &exceptions, day, end)? {
+                for finding in self.ledger.lights_of(&site, meter, &exceptions, day, end)? {
                     self.put_one(&site, &finding, &finding.cause(), &exceptions, end)?;
                 }
             }
@@ -221,59 +228,13 @@ impl Watch {
         let days: BTreeSet<Date> = began.chain(last).collect();
         let mut found = Vec::new();
         for day in days {
-            found.extend(self.lights_of(site, meter, exceptions, day, end)?);
+            found.extend(self.ledger.lights_of(site, meter, exceptions, day, end)?);
         }
         Ok(found)
     }
 
-    /// What the detector of lights says of the round that began on a day, noon to noon.
-    ///
-    /// What a circuit usually draws is learnt from before that noon, whenever this runs: so
-    /// a finding keeps its limit and its beginning, and the lights of a week that nobody
-    /// switched off do not become usual.
-    fn lights_of(
-        &self,
-        site: &Site,
-        meter: &Meter,
-        exceptions: &[Exception],
-        day: Date,
-        end: i64,
-    ) -> Result<Vec<Finding>, StoreError> {
-        let Some(hours) = site.hours_of(&meter.area) else { return Ok(Vec::new()) };
-        let calendar = self.ledger.calendar();
-        let opening = Opening { area: &meter.area, hours, calendar, zone: &site.zone, exceptions };
-        let noon = day_start(day, &site.zone) + HALF_DAY_S;
-        let next_noon = day_span(day, &site.zone).to + HALF_DAY_S;
-        // From the noon before, so that lights that were on already began on that day.
-        let profile = Span { from: noon - 2 * HALF_DAY_S, to: end };
-        if profile.to <= noon {
-            return Ok(Vec::new());
-        }
-        let learnt = Span { from: noon - LEVEL_S, to: end };
-        let intervals = self.ledger.intervals(meter, learnt)?;
-        let levels = Levels::learn(&intervals, noon, |at| opening.is_open_by_hours(at));
-        let floor_area_m2 = site.area(&meter.area).and_then(|area| area.floor_area_m2);
-        let circuit = Circuit { meter: &meter.id, area: &meter.area, floor_area_m2, levels };
-        let pricing = self.ledger.pricing(site, meter);
-        let profile = within(&intervals, profile);
-        let is_open = |at| opening.is_open(at);
-        let mut found = lights_left_on(&circuit, profile, is_open, &self.limits, pricing.as_ref());
-        found.retain(|finding| noon <= finding.opened && finding.opened < next_noon);
-        Ok(found)
-    }
-
-    fn silent(&self, meter: &Meter, now: i64) -> Result<Vec<Finding>, StoreError> {
-        let (from, to) = (now - SILENCE_BACK_S, now - UNDER_WAY_S);
-        let values = self.store.series().counter(&meter.id, meter.counter, from, to)?;
-        let instants: Vec<i64> = values.iter().map(|&(instant, _)| instant).collect();
-        let Some(&first) = instants.first() else { return Ok(Vec::new()) };
-        let polled = Polled {
-            meter: &meter.id,
-            area: &meter.area,
-            interval_s: meter.interval_s,
-            expected_since: first,
-        };
-        Ok(silent_meter(&polled, &instants, to))
+    fn load_round(&self) -> MutexGuard<'_, LoadRound> {
+        self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn open(&self, meter: &Meter, kind: FindingKind) -> Result<Vec<FindingRow>, StoreError> {

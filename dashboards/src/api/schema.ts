@@ -352,6 +352,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Says what a detector would have said of a meter, and writes nothing down. Engineers only. */
+        get: operations["get_preview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reports/{month}.xlsx": {
         parameters: {
             query?: never;
@@ -1699,6 +1716,62 @@ export interface components {
          * @enum {string}
          */
         PortfolioState: "ready" | "off" | "failing";
+        /** @description What a detector would have said of a meter over some days. */
+        Preview: {
+            /** @description The detector. */
+            detector: components["schemas"]["FindingKind"];
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /** @description Unit of `waste`. */
+            unit: components["schemas"]["Unit"];
+            /**
+             * Format: date-time
+             * @description Until when the detector still learns what is usual here and says nothing; null where
+             *     it knows.
+             */
+            learning_until: string | null;
+            /**
+             * Format: int64
+             * @description By how much false alarms have raised its limits for this meter, thousandths; taking
+             *     the marks back takes that back.
+             */
+            raised_milli: number;
+            /** @description The findings that were marked as false alarms. */
+            raised_by: number[];
+            /** @description What it would have said, in order of time. */
+            rows: components["schemas"]["PreviewRow"][];
+        };
+        /** @description One thing that a detector would have said. */
+        PreviewRow: {
+            /**
+             * Format: date-time
+             * @description When it could first have been said; null where that is as soon as it lasted long
+             *     enough.
+             */
+            said_at: string | null;
+            /**
+             * Format: date-time
+             * @description Start of the first interval that shows it.
+             */
+            opened_at: string;
+            /**
+             * Format: date-time
+             * @description End of the last one; null if it still held.
+             */
+            closed_at: string | null;
+            /**
+             * Format: int64
+             * @description Waste, thousandths of `unit`.
+             */
+            waste: number;
+            /**
+             * Format: int64
+             * @description Cost of the waste, 1/10000 yuan; null without a tariff.
+             */
+            cost_e4: number | null;
+            /** @description How many intervals show it. */
+            intervals: number;
+        };
         /** @description Why a request was not answered. */
         Problem: {
             /**
@@ -3474,6 +3547,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Portfolio"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_preview: {
+        parameters: {
+            query: {
+                /** @description The detector: the kind of finding that it makes. */
+                detector: components["schemas"]["FindingKind"];
+                /** @description The meter. */
+                meter: string;
+                /** @description First day on which it could have spoken. */
+                from: string;
+                /** @description Last day, at most 92 days after the first; days to come are left out. */
+                to: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
                 };
             };
             /** @description Refused, and why */

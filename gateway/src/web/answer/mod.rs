@@ -19,6 +19,7 @@ pub mod month;
 pub mod patrol;
 pub mod place;
 pub mod portfolio;
+pub mod preview;
 pub mod problem;
 pub mod savings;
 pub mod session;

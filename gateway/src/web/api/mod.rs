@@ -14,6 +14,7 @@ mod meters;
 mod months;
 mod patrol;
 mod portfolio;
+mod preview;
 mod row;
 mod savings;
 mod session;
@@ -40,6 +41,7 @@ mod why;
         findings::get_finding,
         findings::mark_finding,
         findings::unmark_finding,
+        preview::get_preview,
         meters::list_meters,
         meters::get_meter,
         meters::get_meter_day,
@@ -90,6 +92,7 @@ pub(crate) fn routes() -> Router<WebState> {
             "/api/v1/findings/{id}/mark",
             post(findings::mark_finding).delete(findings::unmark_finding),
         )
+        .route("/api/v1/preview", get(preview::get_preview))
         .route("/api/v1/meters", get(meters::list_meters))
         .route("/api/v1/meters/{id}", get(meters::get_meter))
         .route("/api/v1/meters/{id}/day", get(meters::get_meter_day))

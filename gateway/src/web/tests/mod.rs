@@ -24,6 +24,7 @@ mod doors;
 mod findings;
 mod live;
 mod portfolio;
+mod preview;
 mod savings;
 mod sessions;
 mod why;
