@@ -330,7 +330,7 @@ mod tests {
         let night = told(FindingKind::AfterHoursLoad, 12 * DAY_S, None, 13 * DAY_S);
         let before = told(FindingKind::AfterHoursLoad, -2 * DAY_S, Some(9 * DAY_S), 0);
 
-        assert_eq!(one_cause(vec![night, rise.clone()]), [rise.clone()]);
+        assert_eq!(one_cause(vec![night, rise.clone()]), std::slice::from_ref(&rise));
         assert_eq!(one_cause(vec![rise.clone(), before.clone()]), [before, rise]);
     }
 }
