@@ -12,6 +12,9 @@
 //! | [`high_base_load()`] | a base load that creeps up over weeks |
 //! | [`leak()`] | water that never stops |
 //! | [`lights_left_on()`] | lighting that stays on while its area is closed |
+//! | [`peak_demand()`] | a demand above the contract, or above all before |
+//! | [`phase_imbalance()`] | three phases that are not loaded alike |
+//! | [`power_factor_low()`] | a power factor below what the tariff asks for |
 //! | [`running_toilet()`] | a toilet that runs now and then |
 //! | [`scale_change()`] | a meter that counts in another unit or with another ratio |
 //! | [`silent_meter()`] | a meter from which nothing comes |
@@ -28,6 +31,9 @@ mod leak;
 mod lights_left_on;
 mod meter_faults;
 mod oddness;
+mod peak_demand;
+mod phase_imbalance;
+mod power_factor_low;
 mod running;
 mod running_toilet;
 mod scale_change;
@@ -49,6 +55,9 @@ pub use leak::{LeakLimits, leak};
 pub use lights_left_on::{Circuit, LightsLimits, lights_left_on, lights_left_on_by_habit};
 pub use meter_faults::{MeterFaults, MeterLimits, meter_faults};
 pub use oddness::{Odd, oddness};
+pub use peak_demand::{DemandLimits, DemandWarning, peak_demand, quarter_so_far};
+pub use phase_imbalance::{Currents, ImbalanceLimits, imbalance_milli, phase_imbalance};
+pub use power_factor_low::{FactorLimits, power_factor_low};
 pub use running::{RUNNING_BACK_DAYS, RunningLimits};
 pub use running_toilet::{ToiletLimits, running_toilet};
 pub use scale_change::{ScaleLimits, scale_change};
