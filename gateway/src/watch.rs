@@ -18,7 +18,6 @@ mod weeks;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use analysis::calendar::Exception;
@@ -118,7 +117,6 @@ impl Watch {
             live: live.clone(),
             base_url: base_url.to_owned(),
             loads: Arc::default(),
-            limits: LightsLimits::default(),
             walk: Arc::default(),
             settled: clock.now() + SETTLE_S.max(SETTLE_MACHINE_S * i64::from(clock.speed())),
         }
@@ -177,7 +175,7 @@ impl Watch {
                 self.put(&site, meter, FindingKind::LightsLeftOn, lights, &exceptions, now)?;
             }
         }
-        self.loads(&site, &exceptions, today, now)
+        self.loads(&site, &exceptions, today, now)?;
         self.weeks(&site, &exceptions, now)
     }
 

@@ -3,8 +3,8 @@
 mod base_load;
 mod closings;
 mod day_ahead;
-mod lights;
 mod gas_meter_events;
+mod lights;
 mod meter_faults;
 mod nmecr;
 mod point_score;

@@ -161,7 +161,14 @@ impl Ledger {
                     let common = common_rise(&others.map(|(_, rises)| rises).collect::<Vec<_>>());
                     told.extend(high_base_load(&load, &common, &raised.base_load(), span.from));
                 }
-                FindingKind::LightsLeftOn | FindingKind::SilentMeter => {}
+                FindingKind::Burst
+                | FindingKind::Leak
+                | FindingKind::LightsLeftOn
+                | FindingKind::RunningToilet
+                | FindingKind::ScaleChange
+                | FindingKind::SilentMeter
+                | FindingKind::Spike
+                | FindingKind::Stuck => {}
             }
         }
         told.retain(|it| span.from <= it.at && it.at <= span.to);

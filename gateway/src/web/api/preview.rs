@@ -113,6 +113,15 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
         FoundKind::SilentMeter => {
             ledger.silences(meter, span)?.iter().map(|it| row(it, Some(it.opened))).collect()
         }
+        // These keep their state from day to day and cannot be asked for a stretch.
+        FoundKind::Burst
+        | FoundKind::Leak
+        | FoundKind::RunningToilet
+        | FoundKind::ScaleChange
+        | FoundKind::Spike
+        | FoundKind::Stuck => {
+            return Err(ApiError::Malformed { key: "detector" });
+        }
     };
     let raised = ledger.raised(&meter.id, kind, span.to)?;
     let needs_weeks = !matches!(kind, FoundKind::LightsLeftOn | FoundKind::SilentMeter);
