@@ -82,4 +82,21 @@ pub trait Bus {
     ///
     /// [`PollError`] says what came instead; `out` is unchanged or partly written then.
     async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError>;
+
+    /// Switches the coil that a request names. Whether it did is for [`Self::read`] to say: a
+    /// converter that echoes says yes to everything.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError`] says what came instead of the meter's answer; a bus that cannot write
+    /// refuses as a meter does that knows no such function.
+    async fn write_coil(&mut self, request: &Request, on: bool) -> Result<(), PollError> {
+        let _unused = (request, on);
+        Err(PollError::Refused(1))
+    }
+
+    /// Returns the bytes that came in answer to the last request, if the bus has bytes to show.
+    fn heard(&self) -> &[u8] {
+        &[]
+    }
 }

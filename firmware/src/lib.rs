@@ -23,11 +23,12 @@
 //! - [`host`]: what a host brings and is told;
 //! - [`replay`]: which pack goes next;
 //! - [`uplink`]: the outbox empties into a broker, the plan arrives;
+//! - `orders`: what a node is asked to do, once;
 //! - [`node`]: all of it together.
 //!
 //! Afterwards, always: a pack leaves the outbox only when its publication was acknowledged
 //! or the outbox was full, and then it is counted; a plan that is no good never replaces
-//! one that is; nothing is ever written to a meter.
+//! one that is; nothing is ever written on a bus but a coil that the plan names, once.
 #![no_std]
 #![warn(missing_docs)]
 // A test that indexes beyond its table fails, as it should; a node would reboot.
@@ -47,6 +48,7 @@ pub mod flash;
 pub mod host;
 pub mod load;
 pub mod node;
+mod orders;
 pub mod outbox;
 pub mod planner;
 pub mod poll;

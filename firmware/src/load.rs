@@ -111,6 +111,7 @@ mod tests {
             line: LineSettings { baud, ..LineSettings::default() },
             maps: List::from_slice(&[PlanMap::new(&map).unwrap()]).unwrap(),
             meters: List::from_slice(&meters.collect::<Vec<_>>()).unwrap(),
+            switches: List::new(),
         }
     }
 

@@ -9,11 +9,16 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer};
 use wire::Name;
-use wire::message::{INSTANT_MIN, MAPS_MAX, Pack, Plan, PlanFault, PlannedMeter, Version};
+use wire::message::{
+    Applied, AppliedResult, INSTANT_MIN, MAPS_MAX, Pack, Plan, PlanFault, PlannedMeter, Version,
+};
+use wire::reading::Absence;
 
 use crate::bus::{Bus, PollError};
 use crate::compact;
 use crate::host::{Clock, Dialer, Event, Host};
+use crate::load::{FULL, Load, THINKING_MS};
+use crate::orders::{Fault, Orders};
 use crate::outbox::Outbox;
 use crate::planner;
 use crate::poll::{self, Manner, Polled};
@@ -53,9 +58,9 @@ const fn number(text: &str) -> u16 {
 }
 
 /// The plan, and how often it was changed.
-struct PlanSlot {
+pub(crate) struct PlanSlot {
     /// Empty until there is one.
-    plan: Plan,
+    pub(crate) plan: Plan,
     changes: u32,
 }
 
@@ -65,15 +70,29 @@ impl PlanSlot {
     /// Apart and never inlined: the plan that is looked at lies on the stack, once, and only
     /// as long as it is looked at.
     #[inline(never)]
-    fn take(&mut self, bytes: &[u8]) -> Result<u32, (u32, PlanFault)> {
+    fn take(&mut self, bytes: &[u8], has_line: bool) -> Applied {
+        let rejected = |revision, fault, load_permille| Applied {
+            revision,
+            result: AppliedResult::Rejected(fault),
+            load_permille,
+        };
         let mut plan = Plan::empty();
-        plan.read(bytes).map_err(|_| (0, PlanFault::Unreadable))?;
-        plan.check().map_err(|fault| (plan.revision, fault))?;
+        if plan.read(bytes).is_err() {
+            return rejected(0, PlanFault::Unreadable, 0);
+        }
+        let revision = plan.revision;
+        if let Err(fault) = plan.check() {
+            return rejected(revision, fault, 0);
+        }
+        let load_permille = Load::of(&plan, has_line, THINKING_MS).permille;
+        if FULL < load_permille {
+            return rejected(revision, PlanFault::Overload, load_permille);
+        }
         if self.changes == 0 || self.plan != plan {
             self.plan = plan;
             self.changes = self.changes.saturating_add(1);
         }
-        Ok(plan.revision)
+        Applied { revision, result: AppliedResult::Ok, load_permille }
     }
 }
 
@@ -85,8 +104,11 @@ pub struct Node<M: RawMutex, O> {
     pub(crate) outbox: Mutex<M, O>,
     pub(crate) pushed: Signal<M, ()>,
     pub(crate) revision: AtomicU32,
-    plan: Mutex<M, PlanSlot>,
-    plan_changed: Signal<M, ()>,
+    pub(crate) orders: Orders<M>,
+    pub(crate) plan: Mutex<M, PlanSlot>,
+    /// The plan is another one, or there is something to do on the bus.
+    bus_woken: Signal<M, ()>,
+    has_line: bool,
 }
 
 impl<M: RawMutex, O: Outbox> Node<M, O> {
@@ -95,12 +117,25 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         Self {
             identity,
             started: Instant::now(),
+            orders: Orders::new(outbox.last_command()),
             outbox: Mutex::new(outbox),
             pushed: Signal::new(),
             revision: AtomicU32::new(0),
             plan: Mutex::new(PlanSlot { plan: Plan::empty(), changes: 0 }),
-            plan_changed: Signal::new(),
+            bus_woken: Signal::new(),
+            has_line: true,
         }
+    }
+
+    /// Makes it a node whose bus has no line of its own (Modbus TCP): what a plan asks of it
+    /// is less.
+    #[must_use]
+    pub fn without_line(self) -> Self {
+        Self { has_line: false, ..self }
+    }
+
+    pub(crate) fn wake_bus(&self) {
+        self.bus_woken.signal(());
     }
 
     /// Reads meters and publishes what they say, for ever.
@@ -116,21 +151,20 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         join(self.read_meters(bus, clock, host), self.publish(dialer, host, login, buffers)).await;
     }
 
-    /// Takes over a plan from its bytes. One that is no good leaves the node with what it
-    /// has.
-    ///
-    /// # Errors
-    ///
-    /// Why not, with the plan's revision as far as it could be read, else 0.
-    pub async fn take_plan(&self, bytes: &[u8]) -> Result<u32, (u32, PlanFault)> {
+    /// Takes over a plan from its bytes, and says what became of it. One that is no good, or
+    /// more than its bus can do, leaves the node with what it has.
+    pub async fn take_plan(&self, bytes: &[u8]) -> Applied {
         let mut slot = self.plan.lock().await;
         let before = slot.changes;
-        let revision = slot.take(bytes)?;
+        let applied = slot.take(bytes, self.has_line);
         if slot.changes != before {
-            self.revision.store(revision, Ordering::Relaxed);
-            self.plan_changed.signal(());
+            self.revision.store(applied.revision, Ordering::Relaxed);
+            self.wake_bus();
         }
-        Ok(revision)
+        if applied.result != AppliedResult::Ok {
+            self.orders.count(Fault::Plan);
+        }
+        applied
     }
 
     /// Returns which run of the node this is.
@@ -154,14 +188,15 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         let mut gaps_refused = [false; MAPS_MAX];
         let mut followed = 0;
         loop {
+            self.carry_out(bus, clock).await;
             let Some(now) = clock.now() else {
-                Timer::after(CLOCK_LOOK).await;
+                select(Timer::after(CLOCK_LOOK), self.bus_woken.wait()).await;
                 continue;
             };
             let slot = self.plan.lock().await;
             if slot.changes == 0 {
                 drop(slot);
-                self.plan_changed.wait().await;
+                self.bus_woken.wait().await;
                 continue;
             }
             let plan = &slot.plan;
@@ -179,11 +214,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
                 }
                 Some(turn) => {
                     drop(slot);
-                    select(clock.sleep_until(turn.due), self.plan_changed.wait()).await;
+                    select(clock.sleep_until(turn.due), self.bus_woken.wait()).await;
                 }
                 None => {
                     drop(slot);
-                    self.plan_changed.wait().await;
+                    self.bus_woken.wait().await;
                 }
             }
         }
@@ -223,6 +258,9 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             Some(error) if polled.answered || error == PollError::BusDown => Outcome::Partly,
             Some(_) => Outcome::Silent,
         };
+        if polled.error.is_some_and(|error| error.absence() == Absence::Garbled) {
+            self.orders.count(Fault::Poll);
+        }
         tell(host, meter.meter, turn, &polled);
         schedule.taken(turn, outcome, now);
         self.push(&Pack {

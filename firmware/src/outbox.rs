@@ -69,6 +69,18 @@ pub trait Outbox {
     /// Returns how many payloads had to go unacknowledged, as far back as the outbox goes.
     fn dropped(&self) -> u32;
 
+    /// Notes the number of a command that is about to be carried out, so that no later run
+    /// does it again; returns whether it is noted.
+    async fn keep_command(&mut self, id: u32) -> bool {
+        let _unused = id;
+        true
+    }
+
+    /// Returns the number of the last command that was noted; 0 if none was.
+    fn last_command(&self) -> u32 {
+        0
+    }
+
     /// Keeps a plan for the next run, if the outbox outlives this one.
     async fn keep_plan(&mut self, plan: &[u8]) {
         let _unused = plan;

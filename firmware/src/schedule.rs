@@ -155,6 +155,7 @@ mod tests {
             line: LineSettings::default(),
             maps: List::from_slice(&[PlanMap::default()]).unwrap(),
             meters: List::from_slice(&meters.collect::<Vec<_>>()).unwrap(),
+            switches: List::new(),
         }
     }
 

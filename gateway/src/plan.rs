@@ -90,6 +90,7 @@ fn plan(book: &SiteBook, node: &Node, revision: u32) -> Result<Plan, PlanError> 
         line: LineSettings::default(),
         maps: List::new(),
         meters: List::new(),
+        switches: List::new(),
     };
     for meter in book.site.meters.iter().filter(|meter| meter.node == node.id) {
         let model = models::by_id(&meter.model).ok_or_else(|| PlanError::UnknownModel {

@@ -7,7 +7,7 @@
 //! The flash is a ring of pages, one erase block each, written once from front to end; a page
 //! is erased when the ring comes round to it, so all wear alike. A page's head says which
 //! ticket its first payload has, up to which all are settled, and what was given up. Records
-//! follow: payloads, "settled up to here", "a run began". Nothing is ever written twice.
+//! follow: payloads, "settled up to here", "a run began", "a command is carried out". Nothing is ever written twice.
 //!
 //! Afterwards, whenever the power goes:
 //! - a payload whose `push` returned is there, until it was settled or had to go;
@@ -70,6 +70,8 @@ pub struct FlashOutbox<F> {
     floor: Ticket,
     dropped: u32,
     boot: u32,
+    /// The number of the last command that was carried out.
+    command: u32,
     /// Where two readers that go on from where they were find the next payload: the one that
     /// sends the oldest, and the one that sends the newest.
     spots: [Option<Spot>; 2],
@@ -106,6 +108,7 @@ impl<F: NorFlash> FlashOutbox<F> {
             floor: Ticket::FIRST,
             dropped: 0,
             boot: fresh_boot,
+            command: 0,
             spots: [None; 2],
             older_spot: 0,
         };
@@ -163,6 +166,7 @@ impl<F: NorFlash> FlashOutbox<F> {
         self.floor = newest.floor;
         self.dropped = newest.dropped;
         self.boot = newest.boot;
+        self.command = newest.command;
         let mut at = page::first::<F>();
         while let Some(record) = self.record(self.page, at).await {
             if record.kind == Kind::Payload {
@@ -176,6 +180,8 @@ impl<F: NorFlash> FlashOutbox<F> {
                     let floor = Ticket::of(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
                     self.floor = self.floor.max(floor);
                     self.dropped = self.dropped.max(u32::from_le_bytes([i, j, k, l]));
+                } else if is_good && record.kind == Kind::Command {
+                    self.command = u32::from_le_bytes([a, b, c, d]);
                 } else if is_good {
                     self.boot = u32::from_le_bytes([a, b, c, d]);
                 }
@@ -263,6 +269,7 @@ impl<F: NorFlash> FlashOutbox<F> {
                 floor: self.floor,
                 dropped: self.dropped,
                 boot: self.boot,
+                command: self.command,
             };
             let erased = self.flash.erase(start, end).await.is_ok();
             if erased && page::write_head(&mut self.flash, start, &head).await.is_some() {
@@ -383,6 +390,15 @@ impl<F: NorFlash> Outbox for FlashOutbox<F> {
         self.dropped
     }
 
+    async fn keep_command(&mut self, id: u32) -> bool {
+        self.command = id;
+        self.append(Kind::Command, &id.to_le_bytes()).await.is_some()
+    }
+
+    fn last_command(&self) -> u32 {
+        self.command
+    }
+
     async fn keep_plan(&mut self, plan: &[u8]) {
         self.plan.keep(&mut self.flash, plan).await;
     }
@@ -393,4 +409,4 @@ impl<F: NorFlash> Outbox for FlashOutbox<F> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -54,6 +54,8 @@ pub(super) struct Head {
     pub(super) dropped: u32,
     /// The run that began the page.
     pub(super) boot: u32,
+    /// The last command that was carried out until then.
+    pub(super) command: u32,
 }
 
 /// What a record is.
@@ -64,6 +66,8 @@ pub(super) enum Kind {
     Settled = 1,
     /// A run began.
     Boot = 2,
+    /// A command is about to be carried out.
+    Command = 3,
 }
 
 /// A record that is whole.
@@ -101,13 +105,16 @@ pub(super) async fn read_head<F: NorFlash>(flash: &mut F, address: u32) -> Optio
     let (first, rest) = rest.split_first_chunk()?;
     let (floor, rest) = rest.split_first_chunk()?;
     let (dropped, rest) = rest.split_first_chunk()?;
-    let (boot, _) = rest.split_first_chunk()?;
+    let (boot, rest) = rest.split_first_chunk()?;
+    // Zero on pages of before there was one.
+    let (command, _) = rest.split_first_chunk()?;
     (u32::from_le_bytes(*mark) == MARK).then(|| Head {
         page: u32::from_le_bytes(*page),
         first: Ticket::of(u64::from_le_bytes(*first)),
         floor: Ticket::of(u64::from_le_bytes(*floor)),
         dropped: u32::from_le_bytes(*dropped),
         boot: u32::from_le_bytes(*boot),
+        command: u32::from_le_bytes(*command),
     })
 }
 
@@ -124,7 +131,7 @@ pub(super) async fn write_head<F: NorFlash>(
         &head.floor.number().to_le_bytes(),
         &head.dropped.to_le_bytes(),
         &head.boot.to_le_bytes(),
-        &[0; 4],
+        &head.command.to_le_bytes(),
     ];
     put(&mut bytes, &parts);
     let sum = crc(0, bytes.get(..HEAD - 4)?);
@@ -162,6 +169,7 @@ pub(super) async fn read_record<F: NorFlash>(
         0 => Kind::Payload,
         1 => Kind::Settled,
         2 => Kind::Boot,
+        3 => Kind::Command,
         _ => return None,
     };
     let len = word & ((1 << LEN_BITS) - 1);

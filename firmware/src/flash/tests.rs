@@ -73,6 +73,11 @@ impl<const PAGE: usize, const UNIT: usize> Nor<PAGE, UNIT> {
     }
 }
 
+/// An erased flash of so many pages of 4 KiB, for other tests.
+pub(crate) fn flash(pages: usize) -> impl NorFlash {
+    Nor::<4096, 1>::new(pages, 1)
+}
+
 impl<const PAGE: usize, const UNIT: usize> ErrorType for Nor<PAGE, UNIT> {
     type Error = Off;
 }

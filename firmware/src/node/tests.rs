@@ -102,6 +102,7 @@ fn plan(revision: u32) -> Plan {
         line: LineSettings { baud: 19_200, ..LineSettings::default() },
         maps: List::from_slice(&[PlanMap::new(&map).unwrap()]).unwrap(),
         meters: List::from_slice(&[meter("good", 1), meter("dead", 2)]).unwrap(),
+        switches: List::new(),
     }
 }
 
@@ -112,7 +113,7 @@ fn node() -> TestNode {
     Node::new(identity, RamOutbox::new(std::vec![0; 10_000]))
 }
 
-fn take(node: &TestNode, plan: &Plan) -> Result<u32, (u32, PlanFault)> {
+fn take(node: &TestNode, plan: &Plan) -> Applied {
     let mut bytes = [0; Plan::BYTES_MAX];
     let len = plan.encode(&mut bytes).unwrap();
     block_on(node.take_plan(&bytes[..len]))
@@ -148,7 +149,7 @@ fn packs_of<'a>(packs: &'a [Pack], meter: &'a str) -> impl Iterator<Item = &'a P
 fn a_pack_carries_the_instant_of_the_answer_and_a_growing_number() {
     let (node, log) = (node(), Log::default());
     let time = Time::until(1_800_000_180);
-    take(&node, &plan(1)).unwrap();
+    take(&node, &plan(1));
 
     let packs = run(&node, &time, &log);
 
@@ -163,7 +164,7 @@ fn a_pack_carries_the_instant_of_the_answer_and_a_growing_number() {
 fn a_failed_poll_is_a_pack_too_and_the_host_hears_which_was_the_first() {
     let (node, log) = (node(), Log::default());
     let time = Time::until(1_800_000_600);
-    take(&node, &plan(1)).unwrap();
+    take(&node, &plan(1));
 
     let packs = run(&node, &time, &log);
 
@@ -179,19 +180,48 @@ fn a_failed_poll_is_a_pack_too_and_the_host_hears_which_was_the_first() {
 fn a_node_that_does_not_know_the_time_reads_nothing() {
     let (node, log) = (node(), Log::default());
     let time = Time { now: Cell::new(None), last: i64::MAX };
-    take(&node, &plan(1)).unwrap();
+    take(&node, &plan(1));
     assert!(run(&node, &time, &log).is_empty());
+}
+
+fn rejected(revision: u32, fault: PlanFault) -> (u32, AppliedResult) {
+    (revision, AppliedResult::Rejected(fault))
+}
+
+#[test]
+fn a_plan_that_asks_more_of_the_bus_than_there_is_is_refused_with_its_load() {
+    let node = node();
+    take(&node, &plan(4));
+    let meter = |n| PlannedMeter {
+        meter: name(&std::format!("meter-{n}")),
+        unit_id: n,
+        ..Default::default()
+    };
+    let meters = List::from_slice(&(1..=30).map(meter).collect::<Vec<_>>()).unwrap();
+
+    let hasty = take(&node, &Plan { interval_s: 1, meters, ..plan(5) });
+    let calm = take(&node, &Plan { interval_s: 10, meters, ..plan(6) });
+
+    assert_eq!((hasty.revision, hasty.result), rejected(5, PlanFault::Overload));
+    // 30 requests of 2 ms silence, 13 + 2 characters at 19,200 baud and 50 ms of thinking.
+    assert!((1_700..1_900).contains(&hasty.load_permille), "{hasty:?}");
+    assert_eq!(
+        (calm.result, calm.load_permille),
+        (AppliedResult::Ok, hasty.load_permille.div_ceil(10))
+    );
+    assert_eq!(node.orders.faults().plans, 1);
 }
 
 #[test]
 fn a_plan_that_is_no_good_leaves_the_one_before() {
     let node = node();
-    assert_eq!(take(&node, &plan(4)), Ok(4));
+    assert_eq!(take(&node, &plan(4)).result, AppliedResult::Ok);
 
     let no_interval = Plan { interval_s: 0, ..plan(5) };
-    assert_eq!(take(&node, &no_interval), Err((5, PlanFault::Interval)));
-    let unreadable = block_on(node.take_plan(b"not a plan"));
-    assert_eq!(unreadable, Err((0, PlanFault::Unreadable)));
+    let applied = take(&node, &no_interval);
+    assert_eq!((applied.revision, applied.result), rejected(5, PlanFault::Interval));
+    let applied = block_on(node.take_plan(b"not a plan"));
+    assert_eq!((applied.revision, applied.result), rejected(0, PlanFault::Unreadable));
 
     assert_eq!(node.revision.load(Ordering::Relaxed), 4);
     assert_eq!(block_on(node.plan.lock()).plan, plan(4));
@@ -200,7 +230,7 @@ fn a_plan_that_is_no_good_leaves_the_one_before() {
 #[test]
 fn the_same_plan_again_changes_nothing() {
     let node = node();
-    take(&node, &plan(4)).unwrap();
-    take(&node, &plan(4)).unwrap();
+    take(&node, &plan(4));
+    take(&node, &plan(4));
     assert_eq!(block_on(node.plan.lock()).changes, 1);
 }

@@ -22,12 +22,24 @@ pub(super) fn crc(bytes: &[u8]) -> u16 {
     })
 }
 
+/// Writes one coil (6.5).
+const WRITE_COIL: u8 = 5;
+
 /// Returns the request for `count` registers or bits.
-pub(super) fn request(request: &Request, count: u16) -> [u8; 8] {
+#[must_use]
+pub fn request(request: &Request, count: u16) -> [u8; 8] {
+    sealed(request, request.table.function(), count)
+}
+
+/// Returns the request that switches a coil.
+pub(super) fn coil(request: &Request, on: bool) -> [u8; 8] {
+    sealed(request, WRITE_COIL, if on { 0xFF00 } else { 0 })
+}
+
+fn sealed(request: &Request, function: u8, word: u16) -> [u8; 8] {
     let [address_high, address_low] = request.address.to_be_bytes();
-    let [count_high, count_low] = count.to_be_bytes();
-    let function = request.table.function();
-    let body = [request.unit_id, function, address_high, address_low, count_high, count_low];
+    let [word_high, word_low] = word.to_be_bytes();
+    let body = [request.unit_id, function, address_high, address_low, word_high, word_low];
     let [crc_low, crc_high] = crc(&body).to_le_bytes();
     let [a, b, c, d, e, f] = body;
     [a, b, c, d, e, f, crc_low, crc_high]
@@ -37,7 +49,9 @@ pub(super) fn request(request: &Request, count: u16) -> [u8; 8] {
 pub(super) struct Expected {
     unit_id: u8,
     function: u8,
-    data_bytes: u8,
+    /// What follows the function: how many bytes of data come.
+    third: u8,
+    len: usize,
     bits: bool,
 }
 
@@ -49,11 +63,19 @@ impl Expected {
         let data_bytes = if bits { count.div_ceil(8) } else { count.checked_mul(2)? };
         let data_bytes = u8::try_from(data_bytes).ok().filter(|&n| 0 < n && n <= 250)?;
         let function = request.table.function();
-        Some(Self { unit_id: request.unit_id, function, data_bytes, bits })
+        let len = usize::from(data_bytes).saturating_add(OVERHEAD);
+        Some(Self { unit_id: request.unit_id, function, third: data_bytes, len, bits })
+    }
+
+    /// The answer to a coil that was switched: the request again.
+    pub(super) fn coil(request: &Request) -> Self {
+        let [third, _] = request.address.to_be_bytes();
+        let (function, unit_id) = (WRITE_COIL, request.unit_id);
+        Self { unit_id, function, third, len: 8, bits: false }
     }
 
     pub(super) fn frame_len(&self) -> usize {
-        usize::from(self.data_bytes).saturating_add(OVERHEAD)
+        self.len
     }
 }
 
@@ -90,7 +112,7 @@ pub(super) fn search(bytes: &[u8], expected: &Expected) -> Search {
                     }
                     begun |= rest.len() < EXCEPTION_LEN;
                 } else if function == expected.function {
-                    let count_fits = rest.get(2).is_none_or(|&n| n == expected.data_bytes);
+                    let count_fits = rest.get(2).is_none_or(|&n| n == expected.third);
                     if count_fits && whole(rest, expected.frame_len()).is_some() {
                         return Search::Answer { at };
                     }

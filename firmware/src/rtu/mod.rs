@@ -11,7 +11,7 @@
 //!
 //! Source: Modbus over Serial Line V1.02, sections 2.5.1 and 2.5.2.
 
-mod frame;
+pub mod frame;
 
 use embassy_time::{Duration, Instant, with_deadline, with_timeout};
 use embedded_hal::digital::OutputPin;
@@ -82,6 +82,8 @@ pub struct RtuBus<P, D> {
     debt: Option<Debt>,
     /// Since when the line is known to be silent.
     silent_since: Option<Instant>,
+    /// How many bytes came in answer to the last request.
+    heard: usize,
     received: [u8; RECEIVE_BYTES],
 }
 
@@ -90,7 +92,7 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
     pub fn new(port: P, driver_enable: D) -> Self {
         let line = LineSettings::default();
         let received = [0; RECEIVE_BYTES];
-        Self { port, driver_enable, line, debt: None, silent_since: None, received }
+        Self { port, driver_enable, line, debt: None, silent_since: None, heard: 0, received }
     }
 
     /// Returns the time that some characters take on the line.
@@ -160,6 +162,42 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
         }
     }
 
+    /// Asks, and returns where in what was received the answer begins.
+    async fn exchange(
+        &mut self,
+        request: &Request,
+        bytes: &[u8],
+        expected: &Expected,
+    ) -> Result<usize, PollError> {
+        self.heard = 0;
+        let line = self.line;
+        self.port.open(&line).await.map_err(|_| PollError::BusDown)?;
+        self.settle(request).await?;
+        self.send(bytes).await?;
+        let received = self.receive(expected, request.pace.answer_ms).await;
+        let owes = match received {
+            Ok(_) => {
+                self.silent_since = Some(Instant::now());
+                false
+            }
+            Err(PollError::Refused(_) | PollError::BusDown) => false,
+            Err(
+                PollError::Silent
+                | PollError::BadCrc
+                | PollError::Truncated
+                | PollError::WrongUnit
+                | PollError::WrongAnswer
+                | PollError::Noise,
+            ) => true,
+        };
+        if owes {
+            let answer_ms = u64::from(request.pace.answer_ms);
+            let until = Instant::now().saturating_add(Duration::from_millis(answer_ms));
+            self.debt = Some(Debt { unit_id: request.unit_id, until });
+        }
+        received
+    }
+
     /// Receives until the answer is there, the meter refused, or time is up.
     async fn receive(&mut self, expected: &Expected, answer_ms: u16) -> Result<usize, PollError> {
         let asked = Instant::now();
@@ -180,6 +218,7 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
                 Ok(Ok(count)) => len = len.saturating_add(count),
                 Err(_) => break,
             }
+            self.heard = len;
             let bytes = self.received.get(..len).unwrap_or_default();
             match frame::search(bytes, expected) {
                 Search::Answer { at } => return Ok(at),
@@ -204,35 +243,19 @@ impl<P: Port, D: OutputPin> Bus for RtuBus<P, D> {
     async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
         let count = u16::try_from(out.len()).map_err(|_| PollError::WrongAnswer)?;
         let expected = Expected::new(request, count).ok_or(PollError::WrongAnswer)?;
-        let line = self.line;
-        self.port.open(&line).await.map_err(|_| PollError::BusDown)?;
-        self.settle(request).await?;
-        self.send(&frame::request(request, count)).await?;
-        match self.receive(&expected, request.pace.answer_ms).await {
-            Ok(at) => {
-                self.silent_since = Some(Instant::now());
-                let answer = self.received.get(at..).unwrap_or_default();
-                frame::unpack(answer, &expected, out);
-                Ok(())
-            }
-            Err(error) => {
-                let owes = match error {
-                    PollError::Refused(_) | PollError::BusDown => false,
-                    PollError::Silent
-                    | PollError::BadCrc
-                    | PollError::Truncated
-                    | PollError::WrongUnit
-                    | PollError::WrongAnswer
-                    | PollError::Noise => true,
-                };
-                if owes {
-                    let answer_ms = u64::from(request.pace.answer_ms);
-                    let until = Instant::now().saturating_add(Duration::from_millis(answer_ms));
-                    self.debt = Some(Debt { unit_id: request.unit_id, until });
-                }
-                Err(error)
-            }
-        }
+        let at = self.exchange(request, &frame::request(request, count), &expected).await?;
+        let answer = self.received.get(at..).unwrap_or_default();
+        frame::unpack(answer, &expected, out);
+        Ok(())
+    }
+
+    async fn write_coil(&mut self, request: &Request, on: bool) -> Result<(), PollError> {
+        let expected = Expected::coil(request);
+        self.exchange(request, &frame::coil(request, on), &expected).await.map(|_| ())
+    }
+
+    fn heard(&self) -> &[u8] {
+        self.received.get(..self.heard).unwrap_or_default()
     }
 }
 

@@ -9,7 +9,7 @@ use embedded_io_adapters::tokio_1::FromTokio;
 use std::vec::Vec;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use wire::message::{Action, Clock, Outcome, PlanFault};
+use wire::message::{Action, Clock, Command, Outcome, PlanFault, Task};
 use wire::modbus::LineSettings;
 use wire::{List, Name};
 
@@ -322,6 +322,7 @@ fn plan(revision: u32, interval_s: u16) -> Vec<u8> {
         line: LineSettings::default(),
         maps: List::new(),
         meters: List::new(),
+        switches: List::new(),
     };
     let mut bytes = std::vec![0; Plan::BYTES_MAX];
     let len = plan.encode(&mut bytes).unwrap();
@@ -342,7 +343,10 @@ async fn a_plan_is_answered_and_a_bad_one_does_not_replace_it() {
             peer.publish("config", &plan).await;
             let answer = peer.published_on("config/applied").await;
             peer.acknowledge(&answer).await;
-            assert_eq!(Applied::decode(&answer.payload), Ok(Applied { revision, result }));
+            assert_eq!(
+                Applied::decode(&answer.payload),
+                Ok(Applied { revision, result, load_permille: 0 })
+            );
             assert_eq!(answer.head & 1, 1, "retained");
         }
     })
@@ -354,14 +358,15 @@ async fn a_plan_is_answered_and_a_bad_one_does_not_replace_it() {
 async fn a_command_that_comes_twice_is_done_once_and_answered_twice() {
     let (node, log) = (node(), Log::default());
     let mut command = [0; Command::BYTES_MAX];
-    let len = Command { id: 8, action: Action::Identify }.encode(&mut command).unwrap();
+    let identify = Command { id: 8, until: 0, task: Task::Act(Action::Identify) };
+    let len = identify.encode(&mut command).unwrap();
     beside(&node, &log, None, async |listener| {
         let (mut peer, _) = Peer::welcome(&listener).await;
         for _ in 0..2 {
             peer.publish("command", &command[..len]).await;
             let answer = peer.published_on("command/result").await;
             peer.acknowledge(&answer).await;
-            let done = CommandResult { id: 8, outcome: Outcome::Done };
+            let done = CommandResult::of(8, Outcome::Done);
             assert_eq!(CommandResult::decode(&answer.payload), Ok(done));
         }
     })

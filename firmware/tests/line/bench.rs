@@ -14,7 +14,7 @@ use embedded_storage_async::nor_flash::{self, NorFlash, ReadNorFlash};
 use firmware::outbox::{Outbox as _, Ticket};
 use firmware::rtu::{NoDriverEnable, Port, RtuBus};
 use firmware::{Clock, Event, FlashOutbox, Host, Identity, Node, compact};
-use wire::message::{self, Action, Pack, Plan, PlanMap, PlannedMeter};
+use wire::message::{self, Action, AppliedResult, Pack, Plan, PlanMap, PlannedMeter};
 use wire::modbus::LineSettings;
 use wire::{List, Name, models};
 
@@ -269,6 +269,7 @@ pub(crate) fn plan(model: &str, meters: u8, interval_s: u16, baud: u32) -> Plan 
         line: LineSettings { baud, ..LineSettings::default() },
         maps: List::from_slice(&[PlanMap::new(&model.map).unwrap()]).unwrap(),
         meters: List::from_slice(&meters.collect::<Vec<_>>()).unwrap(),
+        switches: List::new(),
     }
 }
 
@@ -293,7 +294,7 @@ pub(crate) fn read(plan: &Plan, meters: &Meters, seconds: u64) -> (Vec<Pack>, Lo
         let node = Node::<NoopRawMutex, _>::new(identity, outbox);
         let mut bytes = vec![0; Plan::BYTES_MAX];
         let len = plan.encode(&mut bytes).unwrap();
-        node.take_plan(&bytes[..len]).await.unwrap();
+        assert_eq!(node.take_plan(&bytes[..len]).await.result, AppliedResult::Ok);
 
         let mut bus = RtuBus::new(line, NoDriverEnable);
         let end = Timer::after(Duration::from_secs(seconds));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use wire::message::{Clock as PackClock, Pack, State, Version};
+use wire::message::{Clock as PackClock, Faults, Pack, State, Version};
 use wire::topic::{Channel, Topic};
 use wire::{List, Name, Quantity, Reading, Value};
 
@@ -143,7 +143,8 @@ pub(crate) fn bytes_of(pack: &Pack) -> Vec<u8> {
 
 pub(crate) fn online() -> State {
     let version = Version { major: 1, minor: 2, patch: 3 };
-    State::Online { boot: 7, version, plan_revision: 0, queued: 0, dropped: 0, uptime_s: 1 }
+    let faults = Faults::default();
+    State::Online { boot: 7, version, plan_revision: 0, queued: 0, dropped: 0, uptime_s: 1, faults }
 }
 
 pub(crate) fn state_bytes(state: State) -> Vec<u8> {

@@ -170,7 +170,10 @@ async fn run_with<O: Outbox>(
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), NodeError> {
     let identity = Identity { site: config.site, node: config.node, boot };
-    let node = firmware::Node::<CriticalSectionRawMutex, _>::new(identity, outbox);
+    let mut node = firmware::Node::<CriticalSectionRawMutex, _>::new(identity, outbox);
+    if matches!(config.bus, BusConfig::ModbusTcp(_)) {
+        node = node.without_line();
+    }
     let (time, machine) = (SiteTime(clock), Machine::new(config.node));
     let broker = Broker::new(config.node, config.broker, config.tls);
     let (mut bus, mut broker) = (AnyBus::new(config.bus), broker);
@@ -241,6 +244,20 @@ impl Bus for AnyBus {
         match self {
             Self::Rtu { bus, .. } => bus.read(request, out).await,
             Self::Tcp(bus) => bus.read(request, out).await,
+        }
+    }
+
+    async fn write_coil(&mut self, request: &Request, on: bool) -> Result<(), PollError> {
+        match self {
+            Self::Rtu { bus, .. } => bus.write_coil(request, on).await,
+            Self::Tcp(bus) => bus.write_coil(request, on).await,
+        }
+    }
+
+    fn heard(&self) -> &[u8] {
+        match self {
+            Self::Rtu { bus, .. } => bus.heard(),
+            Self::Tcp(_) => &[],
         }
     }
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use embassy_time::{Duration, Instant, with_timeout};
 use firmware::{Bus, PollError, Request};
 use tokio::net::TcpStream;
-use tokio_modbus::client::{Context, Reader as _, tcp};
+use tokio_modbus::client::{Context, Reader as _, Writer as _, tcp};
 use tokio_modbus::slave::{Slave, SlaveContext as _};
 use tokio_modbus::{Error, ExceptionCode};
 use wire::modbus::Table;
@@ -77,28 +77,44 @@ fn refused(code: ExceptionCode) -> PollError {
     }
 }
 
-impl Bus for ModbusTcp {
-    async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
-        let count = u16::try_from(out.len()).map_err(|_| PollError::WrongAnswer)?;
+impl ModbusTcp {
+    /// Asks by a connection that is kept only if it answered.
+    async fn answered<T>(
+        &mut self,
+        request: &Request,
+        ask: impl AsyncFnOnce(&mut Context) -> Result<Result<T, ExceptionCode>, Error>,
+    ) -> Result<T, PollError> {
         let mut context = self.connected().await?;
         context.set_slave(Slave(request.unit_id));
         let patience = u64::from(request.pace.answer_ms).saturating_add(NETWORK_MS);
         let patience = Duration::from_millis(patience);
-        let words = match with_timeout(patience, ask(&mut context, request, count)).await {
-            Ok(Ok(Ok(words))) => words,
-            Ok(Ok(Err(code))) => {
-                self.context = Some(context);
-                return Err(refused(code));
-            }
+        let outcome = match with_timeout(patience, ask(&mut context)).await {
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(code))) => Err(refused(code)),
             Ok(Err(Error::Protocol(_))) => return Err(PollError::WrongAnswer),
             Ok(Err(Error::Transport(_))) => return Err(PollError::BusDown),
             Err(_) => return Err(PollError::Silent),
         };
         self.context = Some(context);
+        outcome
+    }
+}
+
+impl Bus for ModbusTcp {
+    async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
+        let count = u16::try_from(out.len()).map_err(|_| PollError::WrongAnswer)?;
+        let words = self.answered(request, async |context| ask(context, request, count).await);
+        let words = words.await?;
         if words.len() != out.len() {
             return Err(PollError::WrongAnswer);
         }
         out.copy_from_slice(&words);
         Ok(())
+    }
+
+    async fn write_coil(&mut self, request: &Request, on: bool) -> Result<(), PollError> {
+        let write =
+            async |context: &mut Context| context.write_single_coil(request.address, on).await;
+        self.answered(request, write).await
     }
 }

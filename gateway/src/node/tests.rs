@@ -198,6 +198,7 @@ fn plan() -> Plan {
         line: LineSettings::default(),
         maps: List::from_slice(&[PlanMap::new(&map).unwrap()]).unwrap(),
         meters: List::from_slice(&[meter]).unwrap(),
+        switches: List::new(),
     }
 }
 
@@ -225,7 +226,9 @@ async fn a_node_reads_by_its_plan_on_a_clock_that_runs_sixty_times_as_fast() {
     let story = async {
         let mut broker = Broker::welcome(&listener, &plan()).await;
         let applied = Applied::decode(&broker.message("config/applied").await);
-        assert_eq!(applied, Ok(Applied { revision: 9, result: AppliedResult::Ok }));
+        // 50 ms of thinking a minute: less than a thousandth, rounded up.
+        let expected = Applied { revision: 9, result: AppliedResult::Ok, load_permille: 1 };
+        assert_eq!(applied, Ok(expected));
 
         let first = Pack::decode(&broker.message("readings").await).unwrap();
         let second = Pack::decode(&broker.message("readings").await).unwrap();

@@ -12,6 +12,8 @@ use wire::message::{Action, Outcome};
 
 const QUICK: Duration = Duration::from_millis(120);
 const SLOW: Duration = Duration::from_secs(1);
+/// A node that is to start again has so long to say that it will.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// So many quick blinks: some ten seconds.
 const BLINKS: u8 = 40;
 
@@ -19,19 +21,25 @@ const BLINKS: u8 = 40;
 pub struct Lamp {
     connected: AtomicBool,
     blinks: AtomicU8,
+    start_again: AtomicBool,
 }
 
 impl Lamp {
     /// Returns a lamp of a node without a gateway.
     #[must_use]
     pub const fn new() -> Self {
-        Self { connected: AtomicBool::new(false), blinks: AtomicU8::new(0) }
+        let (connected, start_again) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { connected, blinks: AtomicU8::new(0), start_again }
     }
 
-    /// Switches a pin, for ever; high is on.
+    /// Switches a pin, until the node is to start again; high is on.
     pub async fn burn(&self, mut pin: impl OutputPin) {
         let mut on = false;
         loop {
+            if self.start_again.load(Ordering::Relaxed) {
+                Timer::after(FAREWELL).await;
+                cortex_m::peripheral::SCB::sys_reset();
+            }
             let blinks = self.blinks.load(Ordering::Relaxed);
             on = !on || (blinks == 0 && self.connected.load(Ordering::Relaxed));
             // A lamp that cannot be switched stops nobody.
@@ -74,7 +82,10 @@ impl Host for Lamp {
                 self.blinks.store(BLINKS, Ordering::Relaxed);
                 Outcome::Done
             }
-            Action::Reboot => Outcome::Refused,
+            Action::Reboot => {
+                self.start_again.store(true, Ordering::Relaxed);
+                Outcome::Done
+            }
         }
     }
 }

@@ -27,6 +27,11 @@ pub(super) const fn text_len(len: usize) -> usize {
     head_len(len as u64) + len
 }
 
+/// Returns the bytes that a byte string of `len` bytes takes.
+pub(super) const fn bytes_len(len: usize) -> usize {
+    head_len(len as u64) + len
+}
+
 /// Writes one message into a buffer.
 pub(super) struct Writer<'a>(Encoder<Cursor<&'a mut [u8]>>);
 
@@ -74,6 +79,10 @@ impl<'a> Writer<'a> {
             written(self.0.writer_mut().write_all(part.as_bytes()))?;
         }
         Ok(())
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> Written {
+        written(self.0.bytes(bytes))
     }
 
     pub(super) fn bool(&mut self, yes: bool) -> Written {
@@ -133,6 +142,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn text(&mut self) -> Result<&'a str, DecodeError> {
         read(self.0.str())
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<&'a [u8], DecodeError> {
+        read(self.0.bytes())
     }
 
     pub(super) fn name(&mut self) -> Result<Name, DecodeError> {

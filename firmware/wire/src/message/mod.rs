@@ -14,12 +14,16 @@ mod pack;
 mod plan;
 mod state;
 
-pub use command::{Action, Command, CommandResult, Outcome};
+pub use command::{
+    Action, Command, CommandResult, Outcome, RESULT_DATA_MAX, SCAN_UNITS_MAX, Scan,
+    TRACE_REGISTERS_MAX, Task, Trace,
+};
 pub use pack::{Clock, INSTANT_MIN, Pack, READINGS_MAX};
 pub use plan::{
     ENTRIES_MAX, FORBIDDEN_MAX, MAPS_MAX, METERS_MAX, Plan, PlanFault, PlanMap, PlannedMeter,
+    PlannedSwitch, SWITCHES_MAX,
 };
-pub use state::{Applied, AppliedResult, State, Version};
+pub use state::{Applied, AppliedResult, Faults, State, Version};
 
 use core::fmt;
 

@@ -3,15 +3,18 @@
 //! The plan carries the register maps themselves. A node knows no meter model, so a meter
 //! that nobody had heard of when the node was flashed needs no new program.
 
+mod bytes;
+
+use self::bytes::{BCD, fill, read_line, read_map, read_meter, read_switch, write_map};
 use super::cbor::{HEAD_MAX, Reader, Writer, head_len, text_len};
 use super::pack::READINGS_MAX;
 use super::{DecodeError, EncodeError};
 use crate::modbus::{
-    BCD_DIGITS_MAX, Entry, LineSettings, Parity, Ratio, Ratios, RegisterMap, Scale, Table, Type,
-    Undefined, WordOrder,
+    BCD_DIGITS_MAX, Entry, LineSettings, Ratio, Ratios, RegisterMap, Table, Type, Undefined,
+    WordOrder,
 };
 use crate::name::NAME_LEN_MAX;
-use crate::{List, Name, Quantity};
+use crate::{List, Name};
 
 /// The most meters of one node: what an RS-485 line carries without a repeater.
 pub const METERS_MAX: usize = 32;
@@ -21,6 +24,9 @@ pub const MAPS_MAX: usize = 6;
 pub const ENTRIES_MAX: usize = READINGS_MAX;
 /// The most forbidden ranges in one register map.
 pub const FORBIDDEN_MAX: usize = 4;
+
+/// The most circuits that one node may switch: a relay module has eight.
+pub const SWITCHES_MAX: usize = 8;
 
 /// The most registers in one request (Modbus application protocol V1.1b3, 6.3).
 const READ_LIMIT_MAX: u16 = 125;
@@ -92,6 +98,24 @@ impl Default for PlannedMeter {
     }
 }
 
+/// A circuit that a node may switch: nothing else is ever written on a bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlannedSwitch {
+    /// What commands call it.
+    pub circuit: Name,
+    /// The address of the relay, 1 to 247.
+    pub unit_id: u8,
+    /// Its coil, as on the wire; it is read back from there.
+    pub coil: u16,
+}
+
+// A default only so that switches can lie in a `List`; none is ever switched by it.
+impl Default for PlannedSwitch {
+    fn default() -> Self {
+        Self { circuit: Name::PLACEHOLDER, unit_id: 1, coil: 0 }
+    }
+}
+
 /// The retained plan of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -105,6 +129,8 @@ pub struct Plan {
     pub maps: List<PlanMap, MAPS_MAX>,
     /// The meters.
     pub meters: List<PlannedMeter, METERS_MAX>,
+    /// The circuits that may be switched.
+    pub switches: List<PlannedSwitch, SWITCHES_MAX>,
 }
 
 /// Why a node does not work by a plan.
@@ -131,11 +157,13 @@ pub enum PlanFault {
     Entry,
     /// The same quantity twice in one map.
     QuantityTwice,
+    /// The bus would be busy for more than all of the time; the answer says how much.
+    Overload,
 }
 
 impl PlanFault {
     /// Every fault.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Unreadable,
         Self::Interval,
         Self::Line,
@@ -146,6 +174,7 @@ impl PlanFault {
         Self::ReadLimit,
         Self::Entry,
         Self::QuantityTwice,
+        Self::Overload,
     ];
 
     /// Returns the word for it in messages.
@@ -162,6 +191,7 @@ impl PlanFault {
             Self::ReadLimit => "read-limit",
             Self::Entry => "entry",
             Self::QuantityTwice => "quantity-twice",
+            Self::Overload => "overload",
         }
     }
 
@@ -188,6 +218,7 @@ const INTERVAL: &str = "interval";
 const LINE: &str = "line";
 const MAPS: &str = "maps";
 const METERS: &str = "meters";
+const SWITCHES: &str = "switches";
 
 const U16_LEN: usize = head_len(u16::MAX as u64);
 const U32_LEN: usize = head_len(u32::MAX as u64);
@@ -218,14 +249,21 @@ const METER_BYTES_MAX: usize = head_len(METER_ITEMS)
     + U16_LEN
     + 2 * U32_LEN;
 
+const SWITCH_ITEMS: u64 = 3;
+const SWITCH_BYTES_MAX: usize =
+    head_len(SWITCH_ITEMS) + text_len(NAME_LEN_MAX) + head_len(u8::MAX as u64) + U16_LEN;
+
 impl Plan {
     /// The most bytes a plan takes.
-    pub const BYTES_MAX: usize = head_len(5)
+    pub const BYTES_MAX: usize = head_len(6)
         + (text_len(REVISION.len()) + U32_LEN)
         + (text_len(INTERVAL.len()) + U16_LEN)
         + (text_len(LINE.len()) + head_len(3) + U32_LEN + head_len(2) + head_len(2))
         + (text_len(MAPS.len()) + head_len(MAPS_MAX as u64) + MAPS_MAX * MAP_BYTES_MAX)
-        + (text_len(METERS.len()) + head_len(METERS_MAX as u64) + METERS_MAX * METER_BYTES_MAX);
+        + (text_len(METERS.len()) + head_len(METERS_MAX as u64) + METERS_MAX * METER_BYTES_MAX)
+        + (text_len(SWITCHES.len())
+            + head_len(SWITCHES_MAX as u64)
+            + SWITCHES_MAX * SWITCH_BYTES_MAX);
 
     /// Says whether a node can work by the plan.
     ///
@@ -249,6 +287,9 @@ impl Plan {
             let twice = self.meters.iter().take(at).any(|other| other.meter == meter.meter);
             ensure(!twice, PlanFault::MeterTwice)?;
         }
+        for switch in self.switches.iter() {
+            ensure((1..=247).contains(&switch.unit_id), PlanFault::UnitId)?;
+        }
         Ok(())
     }
 
@@ -259,7 +300,7 @@ impl Plan {
     /// [`EncodeError::NoRoom`] if `out` is too small, which [`Self::BYTES_MAX`] never is.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
         let mut writer = Writer::new(out);
-        writer.map(5)?;
+        writer.map(if self.switches.is_empty() { 5 } else { 6 })?;
         writer.text(REVISION)?;
         writer.uint(self.revision)?;
         writer.text(INTERVAL)?;
@@ -285,6 +326,16 @@ impl Plan {
             writer.uint(meter.ratios.pt)?;
             writer.uint(meter.ratios.ct)?;
         }
+        if !self.switches.is_empty() {
+            writer.text(SWITCHES)?;
+            writer.array(self.switches.len())?;
+        }
+        for switch in self.switches.iter() {
+            writer.array(3)?;
+            writer.text(switch.circuit.as_str())?;
+            writer.uint(switch.unit_id)?;
+            writer.uint(switch.coil)?;
+        }
         Ok(writer.len())
     }
 
@@ -297,6 +348,7 @@ impl Plan {
             line: LineSettings::default(),
             maps: List::new(),
             meters: List::new(),
+            switches: List::new(),
         }
     }
 
@@ -321,6 +373,7 @@ impl Plan {
         let mut reader = Reader::new(bytes);
         let (mut revision, mut interval_s, mut line) = (None, None, None);
         let (mut has_maps, mut has_meters) = (false, false);
+        self.switches.clear();
         for _ in 0..reader.map()? {
             match reader.text()? {
                 REVISION => revision = Some(reader.uint()?),
@@ -334,6 +387,7 @@ impl Plan {
                     has_meters = true;
                     fill(&mut self.meters, &mut reader, read_meter)?;
                 }
+                SWITCHES => fill(&mut self.switches, &mut reader, read_switch)?,
                 _ => reader.skip()?,
             }
         }
@@ -370,131 +424,4 @@ fn check_map(map: &RegisterMap<'_>) -> Result<(), PlanFault> {
         }
     }
     Ok(())
-}
-
-/// The numbers of the types; decimal digits count on from [`BCD`].
-const TYPES: [Type; 8] =
-    [Type::U16, Type::I16, Type::U32, Type::I32, Type::U64, Type::I64, Type::F32, Type::F64];
-const BCD: u64 = 16;
-
-const fn type_id(ty: Type) -> u64 {
-    match ty {
-        Type::U16 => 0,
-        Type::I16 => 1,
-        Type::U32 => 2,
-        Type::I32 => 3,
-        Type::U64 => 4,
-        Type::I64 => 5,
-        Type::F32 => 6,
-        Type::F64 => 7,
-        Type::Bcd { digits } => BCD.saturating_add(digits as u64),
-    }
-}
-
-fn type_from_id(id: u64) -> Option<Type> {
-    let fixed = TYPES.into_iter().find(|ty| type_id(*ty) == id);
-    fixed.or_else(|| {
-        let digits = u8::try_from(id.checked_sub(BCD)?).ok()?;
-        Some(Type::Bcd { digits })
-    })
-}
-
-fn write_map(writer: &mut Writer<'_>, map: &PlanMap) -> Result<(), EncodeError> {
-    writer.array(5)?;
-    writer.uint(map.read_limit)?;
-    writer.uint(map.answer_ms)?;
-    writer.uint(map.turnaround_ms)?;
-    writer.array(map.forbidden.len())?;
-    for &(first, last) in map.forbidden.iter() {
-        writer.array(2)?;
-        writer.uint(first)?;
-        writer.uint(last)?;
-    }
-    writer.array(map.entries.len())?;
-    for entry in map.entries.iter() {
-        writer.array(9)?;
-        writer.uint(entry.quantity.id())?;
-        writer.uint(entry.table.function())?;
-        writer.uint(entry.address)?;
-        writer.uint(type_id(entry.ty))?;
-        writer.uint(entry.order.id())?;
-        writer.int(entry.scale.numerator())?;
-        writer.uint(entry.scale.denominator())?;
-        writer.uint(entry.undefined.id())?;
-        writer.uint(entry.ratio.id())?;
-    }
-    Ok(())
-}
-
-fn read_list<'a, T: Copy + Default, const N: usize>(
-    reader: &mut Reader<'a>,
-    read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<List<T, N>, DecodeError> {
-    let mut list = List::new();
-    fill(&mut list, reader, read)?;
-    Ok(list)
-}
-
-fn fill<'a, T: Copy + Default, const N: usize>(
-    list: &mut List<T, N>,
-    reader: &mut Reader<'a>,
-    read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<(), DecodeError> {
-    list.clear();
-    for _ in 0..reader.array()? {
-        list.push(read(reader)?).map_err(|_| DecodeError::TooMany)?;
-    }
-    Ok(())
-}
-
-fn read_line(reader: &mut Reader<'_>) -> Result<LineSettings, DecodeError> {
-    reader.array_of(3)?;
-    Ok(LineSettings {
-        baud: reader.uint()?,
-        parity: Parity::from_id(reader.uint()?).ok_or(DecodeError::Unknown)?,
-        stop_bits: reader.uint()?,
-    })
-}
-
-fn read_map(reader: &mut Reader<'_>) -> Result<PlanMap, DecodeError> {
-    reader.array_of(MAP_ITEMS)?;
-    Ok(PlanMap {
-        read_limit: reader.uint()?,
-        answer_ms: reader.uint()?,
-        turnaround_ms: reader.uint()?,
-        forbidden: read_list(reader, |reader| {
-            reader.array_of(2)?;
-            Ok((reader.uint()?, reader.uint()?))
-        })?,
-        entries: read_list(reader, read_entry)?,
-    })
-}
-
-fn read_entry(reader: &mut Reader<'_>) -> Result<Entry, DecodeError> {
-    let known = DecodeError::Unknown;
-    reader.array_of(ENTRY_ITEMS)?;
-    Ok(Entry {
-        quantity: Quantity::from_id(reader.uint()?).ok_or(known)?,
-        table: Table::from_function(reader.uint()?).ok_or(known)?,
-        address: reader.uint()?,
-        ty: type_from_id(reader.uint()?).ok_or(known)?,
-        order: WordOrder::from_id(reader.uint()?).ok_or(known)?,
-        scale: {
-            let (numerator, denominator) = (reader.int()?, reader.uint()?);
-            Scale::fraction(numerator, denominator).ok_or(DecodeError::OutOfRange)?
-        },
-        undefined: Undefined::from_id(reader.uint()?).ok_or(known)?,
-        ratio: Ratio::from_id(reader.uint()?).ok_or(known)?,
-    })
-}
-
-fn read_meter(reader: &mut Reader<'_>) -> Result<PlannedMeter, DecodeError> {
-    reader.array_of(METER_ITEMS)?;
-    Ok(PlannedMeter {
-        meter: reader.name()?,
-        unit_id: reader.uint()?,
-        map: reader.uint()?,
-        interval_s: reader.uint()?,
-        ratios: Ratios { pt: reader.uint()?, ct: reader.uint()? },
-    })
 }

@@ -15,6 +15,19 @@ pub struct Version {
     pub patch: u16,
 }
 
+/// What came to a node in this run that should not have; all of it was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Plans that it does not work by.
+    pub plans: u32,
+    /// Commands that came twice, late, or that it cannot read.
+    pub commands: u32,
+    /// Connections that it gave up, because what came by them was not MQTT as agreed.
+    pub connections: u32,
+    /// Polls that ended with bytes which are no good answer.
+    pub polls: u32,
+}
+
 /// Whether a node is there; retained, so that whoever subscribes knows at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -33,6 +46,8 @@ pub enum State {
         dropped: u32,
         /// How long this run lasts, in seconds.
         uptime_s: u32,
+        /// What it refused.
+        faults: Faults,
     },
     /// Its last will: the broker says it when the node falls silent.
     Gone,
@@ -45,6 +60,8 @@ const PLAN: &str = "plan";
 const QUEUED: &str = "queued";
 const DROPPED: &str = "dropped";
 const UPTIME: &str = "uptime";
+const FAULTS: &str = "faults";
+const FAULTS_ITEMS: u64 = 4;
 
 const fn pair_len(key: &str, largest: u64) -> usize {
     text_len(key.len()) + head_len(largest)
@@ -54,14 +71,15 @@ const U32: u64 = u32::MAX as u64;
 
 impl State {
     /// The most bytes a state takes.
-    pub const BYTES_MAX: usize = head_len(7)
+    pub const BYTES_MAX: usize = head_len(8)
         + pair_len(ONLINE, 0)
         + pair_len(BOOT, U32)
         + (pair_len(VERSION, 3) + 3 * head_len(u16::MAX as u64))
         + pair_len(PLAN, U32)
         + pair_len(QUEUED, U32)
         + pair_len(DROPPED, U32)
-        + pair_len(UPTIME, U32);
+        + pair_len(UPTIME, U32)
+        + (pair_len(FAULTS, FAULTS_ITEMS) + 4 * head_len(U32));
 
     /// Writes the state and returns how many bytes it took.
     ///
@@ -76,8 +94,9 @@ impl State {
                 writer.text(ONLINE)?;
                 writer.bool(false)?;
             }
-            Self::Online { boot, version, plan_revision, queued, dropped, uptime_s } => {
-                writer.map(7)?;
+            Self::Online { boot, version, plan_revision, queued, dropped, uptime_s, faults } => {
+                let has_faults = faults != Faults::default();
+                writer.map(if has_faults { 8 } else { 7 })?;
                 writer.text(ONLINE)?;
                 writer.bool(true)?;
                 writer.text(BOOT)?;
@@ -95,6 +114,14 @@ impl State {
                 writer.uint(dropped)?;
                 writer.text(UPTIME)?;
                 writer.uint(uptime_s)?;
+                if has_faults {
+                    writer.text(FAULTS)?;
+                    writer.array(4)?;
+                    writer.uint(faults.plans)?;
+                    writer.uint(faults.commands)?;
+                    writer.uint(faults.connections)?;
+                    writer.uint(faults.polls)?;
+                }
             }
         }
         Ok(writer.len())
@@ -110,6 +137,7 @@ impl State {
         let (mut online, mut version) = (None, None);
         let (mut boot, mut plan, mut queued, mut dropped, mut uptime) =
             (None, None, None, None, None);
+        let mut faults = Faults::default();
         for _ in 0..reader.map()? {
             match reader.text()? {
                 ONLINE => online = Some(reader.bool()?),
@@ -123,6 +151,15 @@ impl State {
                 QUEUED => queued = Some(reader.uint()?),
                 DROPPED => dropped = Some(reader.uint()?),
                 UPTIME => uptime = Some(reader.uint()?),
+                FAULTS => {
+                    reader.array_of(FAULTS_ITEMS)?;
+                    faults = Faults {
+                        plans: reader.uint()?,
+                        commands: reader.uint()?,
+                        connections: reader.uint()?,
+                        polls: reader.uint()?,
+                    };
+                }
                 _ => reader.skip()?,
             }
         }
@@ -137,6 +174,7 @@ impl State {
             queued: queued.ok_or(DecodeError::Missing)?,
             dropped: dropped.ok_or(DecodeError::Missing)?,
             uptime_s: uptime.ok_or(DecodeError::Missing)?,
+            faults,
         })
     }
 }
@@ -157,18 +195,21 @@ pub struct Applied {
     pub revision: u32,
     /// What became of it.
     pub result: AppliedResult,
+    /// How much of the time the plan keeps the bus busy, in thousandths; 0 if that is not known.
+    pub load_permille: u32,
 }
 
 const REVISION: &str = "revision";
 const RESULT: &str = "result";
 const OK: &str = "ok";
+const LOAD: &str = "load";
 
 impl Applied {
     /// The most bytes the answer takes.
-    pub const BYTES_MAX: usize = head_len(2)
+    pub const BYTES_MAX: usize = head_len(3)
         + pair_len(REVISION, U32)
-        + text_len(RESULT.len())
-        + text_len(longest_fault_code());
+        + (text_len(RESULT.len()) + text_len(longest_fault_code()))
+        + pair_len(LOAD, U32);
 
     /// Writes the answer and returns how many bytes it took.
     ///
@@ -177,7 +218,8 @@ impl Applied {
     /// [`EncodeError::NoRoom`] if `out` is too small, which [`Self::BYTES_MAX`] never is.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
         let mut writer = Writer::new(out);
-        writer.map(2)?;
+        let has_load = self.load_permille != 0;
+        writer.map(if has_load { 3 } else { 2 })?;
         writer.text(REVISION)?;
         writer.uint(self.revision)?;
         writer.text(RESULT)?;
@@ -185,6 +227,10 @@ impl Applied {
             AppliedResult::Ok => OK,
             AppliedResult::Rejected(fault) => fault.code(),
         })?;
+        if has_load {
+            writer.text(LOAD)?;
+            writer.uint(self.load_permille)?;
+        }
         Ok(writer.len())
     }
 
@@ -195,7 +241,7 @@ impl Applied {
     /// [`DecodeError`], as it says.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
-        let (mut revision, mut result) = (None, None);
+        let (mut revision, mut result, mut load_permille) = (None, None, 0);
         for _ in 0..reader.map()? {
             match reader.text()? {
                 REVISION => revision = Some(reader.uint()?),
@@ -207,6 +253,7 @@ impl Applied {
                         ),
                     });
                 }
+                LOAD => load_permille = reader.uint()?,
                 _ => reader.skip()?,
             }
         }
@@ -214,6 +261,7 @@ impl Applied {
         Ok(Self {
             revision: revision.ok_or(DecodeError::Missing)?,
             result: result.ok_or(DecodeError::Missing)?,
+            load_permille,
         })
     }
 }

@@ -131,6 +131,7 @@ fn plan() -> Plan {
         line: LineSettings { baud: 9600, parity: Parity::Even, stop_bits: 1 },
         maps: List::from_slice(&maps).unwrap(),
         meters: List::from_slice(&meters).unwrap(),
+        switches: List::new(),
     }
 }
 
@@ -156,6 +157,23 @@ fn a_plan_has_its_golden_bytes() {
 }
 
 #[test]
+fn the_circuits_of_a_plan_follow_its_meters() {
+    let switch = PlannedSwitch { circuit: name("light"), unit_id: 20, coil: 3 };
+    let switches = List::from_slice(&[switch]).unwrap();
+    let plan = Plan { maps: List::new(), meters: List::new(), switches, ..plan() };
+    check_golden!(
+        plan,
+        "a6
+         68 7265766973696f6e 03
+         68 696e74657276616c 183c
+         64 6c696e65 83 192580 01 01
+         64 6d617073 80
+         66 6d6574657273 80
+         68 7377697463686573 81 83 65 6c69676874 14 03"
+    );
+}
+
+#[test]
 fn a_birth_and_a_last_will_have_their_golden_bytes() {
     check_golden!(
         State::Online {
@@ -165,6 +183,7 @@ fn a_birth_and_a_last_will_have_their_golden_bytes() {
             queued: 12,
             dropped: 0,
             uptime_s: 86_400,
+            faults: Faults::default(),
         },
         "a7 66 6f6e6c696e65 f5 64 626f6f74 07 67 76657273696f6e 83 00 01 00
             64 706c616e 03 66 717565756564 0c 67 64726f70706564 00
@@ -174,33 +193,103 @@ fn a_birth_and_a_last_will_have_their_golden_bytes() {
 }
 
 #[test]
+fn what_a_node_refused_stands_in_its_state() {
+    check_golden!(
+        State::Online {
+            boot: 7,
+            version: Version { major: 0, minor: 1, patch: 0 },
+            plan_revision: 3,
+            queued: 0,
+            dropped: 0,
+            uptime_s: 9,
+            faults: Faults { plans: 1, commands: 2, connections: 0, polls: 300 },
+        },
+        "a8 66 6f6e6c696e65 f5 64 626f6f74 07 67 76657273696f6e 83 00 01 00
+            64 706c616e 03 66 717565756564 00 67 64726f70706564 00
+            66 757074696d65 09 66 6661756c7473 84 01 02 00 19012c"
+    );
+}
+
+#[test]
 fn the_answer_to_a_plan_has_its_golden_bytes() {
     check_golden!(
-        Applied { revision: 3, result: AppliedResult::Ok },
+        Applied { revision: 3, result: AppliedResult::Ok, load_permille: 0 },
         "a2 68 7265766973696f6e 03 66 726573756c74 62 6f6b"
     );
     check_golden!(
-        Applied { revision: 0, result: AppliedResult::Rejected(PlanFault::Unreadable) },
+        Applied {
+            revision: 0,
+            result: AppliedResult::Rejected(PlanFault::Unreadable),
+            load_permille: 0,
+        },
         "a2 68 7265766973696f6e 00 66 726573756c74 6a 756e7265616461626c65"
+    );
+    check_golden!(
+        Applied {
+            revision: 3,
+            result: AppliedResult::Rejected(PlanFault::Overload),
+            load_permille: 1_260,
+        },
+        "a3 68 7265766973696f6e 03 66 726573756c74 68 6f7665726c6f6164
+            64 6c6f6164 1904ec"
     );
 }
 
 #[test]
 fn a_command_and_its_result_have_their_golden_bytes() {
     check_golden!(
-        Command { id: 42, action: Action::Identify },
+        Command { id: 42, until: 0, task: Task::Act(Action::Identify) },
         "a2 62 6964 182a 62 646f 68 6964656e74696679"
     );
     check_golden!(
-        CommandResult { id: 42, outcome: Outcome::Done },
+        CommandResult::of(42, Outcome::Done),
         "a2 62 6964 182a 66 726573756c74 64 646f6e65"
     );
 }
 
 #[test]
+fn what_is_asked_of_a_bus_has_its_golden_bytes() {
+    let line = LineSettings { baud: 9600, parity: Parity::Even, stop_bits: 1 };
+    check_golden!(
+        Command {
+            id: 43,
+            until: 1_795_881_600,
+            task: Task::Switch { circuit: name("light"), on: true },
+        },
+        "a4 62 6964 182b 62 646f 66 737769746368 65 756e74696c 1a6b0afa80
+            64 77697468 82 65 6c69676874 f5"
+    );
+    let scan = Scan { line, first: 1, last: 32, table: Table::Holding, address: 0 };
+    check_golden!(
+        Command { id: 44, until: 0, task: Task::Scan(scan) },
+        "a3 62 6964 182c 62 646f 64 7363616e 64 77697468 87 192580 01 01 01 1820 03 00"
+    );
+    let trace = Trace { line, unit_id: 7, table: Table::Input, address: 52, count: 2 };
+    check_golden!(
+        Command { id: 45, until: 0, task: Task::Trace(trace) },
+        "a3 62 6964 182d 62 646f 65 7472616365 64 77697468 87 192580 01 01 07 04 1834 02"
+    );
+    check_golden!(
+        CommandResult {
+            data: List::from_slice(&[7, 4, 4]).unwrap(),
+            answer_ms: 31,
+            ..CommandResult::of(45, Outcome::Done)
+        },
+        "a4 62 6964 182d 66 726573756c74 64 646f6e65 64 64617461 43 070404 62 6d73 181f"
+    );
+    // The word may stand behind what it is about.
+    let turned = unhex("a3 64 77697468 82 65 6c69676874 f4 62 646f 66 737769746368 62 6964 01");
+    let off = Task::Switch { circuit: name("light"), on: false };
+    assert_eq!(Command::decode(&turned), Ok(Command { id: 1, until: 0, task: off }));
+    let unknown = unhex("a2 62 6964 01 62 646f 63 666c79");
+    assert_eq!(Command::decode(&unknown), Err(DecodeError::Unknown));
+}
+
+#[test]
 fn words_of_the_protocol_keep_their_meaning() {
     assert_eq!(Action::ALL.map(Action::code), ["identify", "reboot"], "{BREAKS}");
-    assert_eq!(Outcome::ALL.map(Outcome::code), ["done", "refused"], "{BREAKS}");
+    let outcomes = ["done", "refused", "expired", "repeated", "failed"];
+    assert_eq!(Outcome::ALL.map(Outcome::code), outcomes, "{BREAKS}");
     for fault in PlanFault::ALL {
         assert_eq!(PlanFault::from_code(fault.code()), Some(fault), "{BREAKS}");
     }
@@ -285,6 +374,7 @@ fn check_size<M: Message + Copy + PartialEq + core::fmt::Debug>(message: M) {
 #[test]
 fn the_largest_of_each_message_fits_its_bound_to_the_byte() {
     let longest = name("abcdefghijklmnopqrstuvwxyz-12345");
+    let m = u32::MAX;
     check_size(State::Online {
         boot: u32::MAX,
         version: Version { major: u16::MAX, minor: u16::MAX, patch: u16::MAX },
@@ -292,10 +382,18 @@ fn the_largest_of_each_message_fits_its_bound_to_the_byte() {
         queued: u32::MAX,
         dropped: u32::MAX,
         uptime_s: u32::MAX,
+        faults: Faults { plans: m, commands: m, connections: m, polls: m },
     });
     let fault = AppliedResult::Rejected(PlanFault::QuantityTwice);
-    check_size(Applied { revision: u32::MAX, result: fault });
-    check_size(Command { id: u32::MAX, action: Action::Identify });
+    check_size(Applied { revision: m, result: fault, load_permille: m });
+    let task = Task::Switch { circuit: longest, on: true };
+    check_size(Command { id: m, until: i64::MAX, task });
+    check_size(CommandResult {
+        id: m,
+        outcome: Outcome::Repeated,
+        data: List::from_slice(&[7; RESULT_DATA_MAX]).unwrap(),
+        answer_ms: u16::MAX,
+    });
 
     let entry = Entry {
         quantity: Quantity::Pressure,
@@ -321,12 +419,14 @@ fn the_largest_of_each_message_fits_its_bound_to_the_byte() {
         interval_s: u16::MAX,
         ratios: Ratios { pt: u32::MAX, ct: u32::MAX },
     };
+    let switch = PlannedSwitch { circuit: longest, unit_id: u8::MAX, coil: u16::MAX };
     check_size(Plan {
         revision: u32::MAX,
         interval_s: u16::MAX,
         line: LineSettings { baud: u32::MAX, parity: Parity::Odd, stop_bits: 2 },
         maps: List::from_slice(&[map; MAPS_MAX]).unwrap(),
         meters: List::from_slice(&[meter; METERS_MAX]).unwrap(),
+        switches: List::from_slice(&[switch; SWITCHES_MAX]).unwrap(),
     });
 }
 
@@ -385,6 +485,10 @@ fn a_plan_that_a_node_cannot_work_by_is_told_why() {
     check_fault(PlanFault::Line, |plan| plan.line.stop_bits = 3);
     check_fault(PlanFault::UnitId, |plan| plan.meters = meters(&|meter| meter.unit_id = 0));
     check_fault(PlanFault::UnitId, |plan| plan.meters = meters(&|meter| meter.unit_id = 248));
+    check_fault(PlanFault::UnitId, |plan| {
+        let relay = PlannedSwitch { unit_id: 0, ..PlannedSwitch::default() };
+        plan.switches = List::from_slice(&[relay]).unwrap();
+    });
     check_fault(PlanFault::MapMissing, |plan| plan.meters = meters(&|meter| meter.map = 2));
     check_fault(PlanFault::Ratio, |plan| plan.meters = meters(&|meter| meter.ratios.ct = 0));
     check_fault(PlanFault::MeterTwice, |plan| {

@@ -11,7 +11,7 @@ use rumqttc::v5::mqttbytes::v5::{ConnectProperties, Packet};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use tokio::task::JoinHandle;
 use wire::Name;
-use wire::message::{State, Version};
+use wire::message::{Faults, State, Version};
 use wire::topic::{Channel, Topic};
 
 use super::publisher::{SITE, node_name};
@@ -73,8 +73,15 @@ pub(super) async fn wait_until_subscribed(broker: SocketAddr, door: &Door) -> Re
     let node = node_name(0)?;
     let topic = Topic::new(door.site, node, Channel::State);
     let version = Version { major: 0, minor: 0, patch: 0 };
-    let state =
-        State::Online { boot: 1, version, plan_revision: 0, queued: 0, dropped: 0, uptime_s: 0 };
+    let state = State::Online {
+        boot: 1,
+        version,
+        plan_revision: 0,
+        queued: 0,
+        dropped: 0,
+        uptime_s: 0,
+        faults: Faults::default(),
+    };
     let mut payload = vec![0; State::BYTES_MAX];
     let len = state.encode(&mut payload).ok().context("a state has bytes")?;
     payload.truncate(len);

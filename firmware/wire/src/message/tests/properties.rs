@@ -88,26 +88,57 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn any_switch()(circuit in any_name(), unit_id: u8, coil: u16) -> PlannedSwitch {
+        PlannedSwitch { circuit, unit_id, coil }
+    }
+}
+
+prop_compose! {
     fn any_plan()(
         revision: u32,
         interval_s: u16,
         (baud, parity, stop_bits) in (any::<u32>(), 0..3_usize, any::<u8>()),
         maps in any_list(any_map()),
         meters in any_list(any_meter()),
+        switches in any_list(any_switch()),
     ) -> Plan {
         let line = LineSettings { baud, parity: Parity::ALL[parity], stop_bits: stop_bits % 24 };
-        Plan { revision, interval_s, line, maps, meters }
+        Plan { revision, interval_s, line, maps, meters, switches }
     }
 }
 
 fn any_state() -> impl Strategy<Value = State> {
-    let online = any::<((u32, u32, u32, u32, u32), (u16, u16, u16))>().prop_map(
-        |((boot, plan_revision, queued, dropped, uptime_s), (major, minor, patch))| {
+    type Numbers = ((u32, u32, u32, u32, u32), (u16, u16, u16), (u32, u32, u32, u32));
+    let online = any::<Numbers>().prop_map(
+        |((boot, plan_revision, queued, dropped, uptime_s), (major, minor, patch), faults)| {
             let version = Version { major, minor, patch };
-            State::Online { boot, version, plan_revision, queued, dropped, uptime_s }
+            let (plans, commands, connections, polls) = faults;
+            let faults = Faults { plans, commands, connections, polls };
+            State::Online { boot, version, plan_revision, queued, dropped, uptime_s, faults }
         },
     );
     prop_oneof![Just(State::Gone), online]
+}
+
+fn any_task() -> impl Strategy<Value = Task> {
+    let switch = (any_name(), any::<bool>());
+    let asked = any::<((u32, u8), (u8, u8), (u16, u8))>();
+    prop_oneof![
+        (0..Action::ALL.len()).prop_map(|at| Task::Act(Action::ALL[at])),
+        switch.prop_map(|(circuit, on)| Task::Switch { circuit, on }),
+        (any::<bool>(), asked).prop_map(
+            |(scan, ((baud, stop_bits), (one, two), (address, at)))| {
+                let line =
+                    LineSettings { baud, parity: Parity::ALL[usize::from(at % 3)], stop_bits };
+                let table = Table::ALL[usize::from(at % 4)];
+                if scan {
+                    Task::Scan(Scan { line, first: one, last: two, table, address })
+                } else {
+                    Task::Trace(Trace { line, unit_id: one, table, address, count: two })
+                }
+            }
+        ),
+    ]
 }
 
 /// Says what became of a message that was encoded into the room it may take.
@@ -124,19 +155,21 @@ proptest! {
         plan in any_plan(),
         state in any_state(),
         fault in 0..PlanFault::ALL.len(),
-        id: u32,
-        which in 0..2_usize,
+        (id, load_permille, until, answer_ms) in any::<(u32, u32, i64, u16)>(),
+        which in 0..Outcome::ALL.len(),
+        task in any_task(),
+        data in any_list(any::<u8>()),
     ) {
         prop_assert_eq!(there_and_back(&pack), Ok(pack));
         prop_assert_eq!(there_and_back(&plan), Ok(plan));
         prop_assert_eq!(there_and_back(&state), Ok(state));
         for result in [AppliedResult::Ok, AppliedResult::Rejected(PlanFault::ALL[fault])] {
-            let applied = Applied { revision: id, result };
+            let applied = Applied { revision: id, result, load_permille };
             prop_assert_eq!(there_and_back(&applied), Ok(applied));
         }
-        let command = Command { id, action: Action::ALL[which] };
+        let command = Command { id, until, task };
         prop_assert_eq!(there_and_back(&command), Ok(command));
-        let result = CommandResult { id, outcome: Outcome::ALL[which] };
+        let result = CommandResult { id, outcome: Outcome::ALL[which], data, answer_ms };
         prop_assert_eq!(there_and_back(&result), Ok(result));
         black_box(plan.check()).ok();
     }
