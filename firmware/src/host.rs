@@ -78,6 +78,10 @@ pub enum Event {
 
 /// The device the node runs on.
 pub trait Host {
+    /// Whether it has room for what an installer asks of a bus (scan and trace): a board with
+    /// 128 KiB of flash has none.
+    const INSTALLS: bool = true;
+
     /// Takes note of something that happened.
     fn tell(&self, event: Event);
 

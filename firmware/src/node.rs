@@ -10,7 +10,8 @@ use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer};
 use wire::Name;
 use wire::message::{
-    Applied, AppliedResult, INSTANT_MIN, MAPS_MAX, Pack, Plan, PlanFault, PlannedMeter, Version,
+    Applied, AppliedResult, Faults, INSTANT_MIN, MAPS_MAX, Pack, Plan, PlanFault, PlannedMeter,
+    Version,
 };
 use wire::reading::Absence;
 
@@ -172,6 +173,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         self.identity.boot
     }
 
+    /// Returns what it refused in this run.
+    pub fn faults(&self) -> Faults {
+        self.orders.faults()
+    }
+
     /// Returns how many packs wait for their acknowledgement.
     pub async fn waiting(&self) -> usize {
         self.outbox.lock().await.len()
@@ -188,7 +194,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         let mut gaps_refused = [false; MAPS_MAX];
         let mut followed = 0;
         loop {
-            self.carry_out(bus, clock).await;
+            self.carry_out(bus, clock, host).await;
             let Some(now) = clock.now() else {
                 select(Timer::after(CLOCK_LOOK), self.bus_woken.wait()).await;
                 continue;

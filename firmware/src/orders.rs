@@ -145,10 +145,15 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
 
     /// Carries out what was ordered for the bus, if anything was. Afterwards the line is set as
     /// the plan says.
-    pub(crate) async fn carry_out<B: Bus, C: Clock>(&self, bus: &mut B, clock: &C) {
+    pub(crate) async fn carry_out<B: Bus, C: Clock, H: Host>(
+        &self,
+        bus: &mut B,
+        clock: &C,
+        _host: &H,
+    ) {
         let Some(command) = self.orders.for_bus.try_take() else { return };
         let mut result = CommandResult::of(command.id, Outcome::Refused);
-        if 0 < command.until && !clock.now().is_some_and(|now| now <= command.until) {
+        if 0 < command.until && clock.now().is_none_or(|now| command.until < now) {
             result.outcome = Outcome::Expired;
         } else {
             let slot = self.plan.lock().await;
@@ -158,8 +163,9 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
                 Task::Switch { circuit, on } => {
                     switch(bus, &slot.plan, circuit, on, &mut result).await;
                 }
-                Task::Scan(task) => scan(bus, task, &mut result).await,
-                Task::Trace(task) => trace(bus, task, &mut result).await,
+                Task::Scan(task) if H::INSTALLS => scan(bus, task, &mut result).await,
+                Task::Trace(task) if H::INSTALLS => trace(bus, task, &mut result).await,
+                Task::Scan(_) | Task::Trace(_) => {}
             }
             bus.set_line(slot.plan.line);
         }

@@ -44,7 +44,7 @@ const RX_BYTES: usize =
 /// (A state takes 250 bytes with its topic, a result of a command 330, a CONNECT 300.)
 const TX_BYTES: usize = 2_usize
     .saturating_mul(Pack::BYTES_MAX.saturating_add(TOPIC_LEN_MAX).saturating_add(PACKET_OVERHEAD))
-    .saturating_add(1024);
+    .saturating_add(896);
 
 const _: () = assert!(RX_BYTES + TX_BYTES <= 9 * 1024);
 
@@ -330,7 +330,6 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             let len = CommandResult::of(id, outcome).encode(&mut bytes).unwrap_or(0);
             if self.send(connection, Channel::CommandResult, bytes.get(..len), false).await? {
                 answers.refused = None;
-                answers.state = true;
             }
         }
         if let Some(result) = self.orders.unsaid().await {
@@ -390,6 +389,8 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             }
             Some(Channel::Command) => {
                 answers.refused = self.hear_command(payload, host).await.or(answers.refused);
+                // What it counts as refused stands there.
+                answers.state = true;
             }
             Some(
                 Channel::State

@@ -3,6 +3,7 @@
 use embedded_storage_async::nor_flash::NorFlash;
 
 use crate::outbox::Ticket;
+pub(super) use wire::check::crc32 as crc;
 
 /// "Gfo" and the number of this layout.
 const MARK: u32 = u32::from_le_bytes(*b"Gfo1");
@@ -221,11 +222,4 @@ pub(super) async fn is_blank<F: NorFlash>(flash: &mut F, mut address: u32, len: 
         left = left.saturating_sub(part.len());
     }
     true
-}
-
-/// Goes on with a check sum: CRC-32 as of Ethernet.
-pub(super) fn crc(sum: u32, bytes: &[u8]) -> u32 {
-    let step = |sum: u32| if sum & 1 == 1 { sum >> 1 ^ 0xEDB8_8320 } else { sum >> 1 };
-    let byte = |sum: u32, &byte: &u8| (0..8).fold(sum ^ u32::from(byte), |sum, _| step(sum));
-    !bytes.iter().fold(!sum, byte)
 }

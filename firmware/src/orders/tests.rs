@@ -111,7 +111,7 @@ fn order<O: Outbox>(
     if let Some((id, outcome)) = refused {
         return CommandResult::of(id, outcome);
     }
-    block_on(node.carry_out(relays, &Time(now)));
+    block_on(node.carry_out(relays, &Time(now), &Acts::default()));
     let result = block_on(node.orders.unsaid()).expect("an answer");
     node.orders.said();
     result

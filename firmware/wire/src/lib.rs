@@ -8,6 +8,7 @@
 //! Reading order:
 //!
 //! - [`name`]: identifiers of sites, nodes and meters;
+//! - [`check`]: the check sum;
 //! - [`list`]: a list with a bound, for messages without a heap;
 //! - [`quantity`]: what a number means, its unit, its sign;
 //! - [`reading`]: a value, or the reason why there is none;
@@ -24,6 +25,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod check;
 pub mod list;
 pub mod message;
 pub mod modbus;

@@ -1,6 +1,9 @@
 //! The node's own parts against tokio-modbus's servers, and a whole node against a broker
 //! of the test's making that speaks through rumqttc's codec.
 
+#[path = "hostile_tests.rs"]
+mod hostile;
+
 use super::*;
 use std::future::{self, Ready};
 

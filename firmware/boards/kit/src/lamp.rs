@@ -65,6 +65,8 @@ impl Default for Lamp {
 }
 
 impl Host for Lamp {
+    const INSTALLS: bool = false;
+
     fn tell(&self, event: Event) {
         match event {
             Event::Connected => self.connected.store(true, Ordering::Relaxed),

@@ -95,6 +95,7 @@ impl<'a> Writer<'a> {
 }
 
 /// Reads one message.
+#[derive(Clone)]
 pub(super) struct Reader<'a>(Decoder<'a>);
 
 fn read<T, E>(result: Result<T, E>) -> Result<T, DecodeError> {
@@ -104,6 +105,11 @@ fn read<T, E>(result: Result<T, E>) -> Result<T, DecodeError> {
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self(Decoder::new(bytes))
+    }
+
+    /// Returns how many bytes were read.
+    pub(super) fn position(&self) -> usize {
+        self.0.position()
     }
 
     /// Ends the message: nothing may follow it.

@@ -266,32 +266,28 @@ impl Command {
     /// [`DecodeError::Unknown`] for a task this version does not know; the others as they
     /// say.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        // What a task comes with can be read only when its word is known, and keys may come
-        // in any order.
-        let mut word = None;
         let mut reader = Reader::new(bytes);
+        let (mut id, mut until, mut word, mut with) = (None, 0, None, None);
         for _ in 0..reader.map()? {
             match reader.text()? {
+                ID => id = Some(reader.uint()?),
                 ACTION => word = Some(reader.text()?),
+                UNTIL => until = reader.int()?,
+                WITH => {
+                    // Read when its word is known: keys may come in any order.
+                    with = Some(reader.clone());
+                    reader.skip()?;
+                }
                 _ => reader.skip()?,
             }
         }
         reader.end()?;
         let word = word.ok_or(DecodeError::Missing)?;
-        let mut task = Action::from_code(word).map(Task::Act);
-        let (mut id, mut until) = (None, 0);
-        let mut reader = Reader::new(bytes);
-        for _ in 0..reader.map()? {
-            match reader.text()? {
-                ID => id = Some(reader.uint()?),
-                UNTIL => until = reader.int()?,
-                WITH if task.is_none() => task = Some(read_task(&mut reader, word)?),
-                _ => reader.skip()?,
-            }
-        }
-        let known = matches!(word, SWITCH | SCAN | TRACE);
-        let missing = if known { DecodeError::Missing } else { DecodeError::Unknown };
-        Ok(Self { id: id.ok_or(DecodeError::Missing)?, until, task: task.ok_or(missing)? })
+        let task = match Action::from_code(word) {
+            Some(action) => Task::Act(action),
+            None => read_task(with, word)?,
+        };
+        Ok(Self { id: id.ok_or(DecodeError::Missing)?, until, task })
     }
 }
 
@@ -313,7 +309,11 @@ fn read_table(reader: &mut Reader<'_>) -> Result<Table, DecodeError> {
     Table::from_function(reader.uint()?).ok_or(DecodeError::Unknown)
 }
 
-fn read_task(reader: &mut Reader<'_>, word: &str) -> Result<Task, DecodeError> {
+fn read_task(with: Option<Reader<'_>>, word: &str) -> Result<Task, DecodeError> {
+    if !matches!(word, SWITCH | SCAN | TRACE) {
+        return Err(DecodeError::Unknown);
+    }
+    let reader = &mut with.ok_or(DecodeError::Missing)?;
     match word {
         SWITCH => {
             reader.array_of(SWITCH_ITEMS)?;

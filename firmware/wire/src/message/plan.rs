@@ -9,6 +9,7 @@ use self::bytes::{BCD, fill, read_line, read_map, read_meter, read_switch, write
 use super::cbor::{HEAD_MAX, Reader, Writer, head_len, text_len};
 use super::pack::READINGS_MAX;
 use super::{DecodeError, EncodeError};
+use crate::check::crc32;
 use crate::modbus::{
     BCD_DIGITS_MAX, Entry, LineSettings, Ratio, Ratios, RegisterMap, Table, Type, Undefined,
     WordOrder,
@@ -25,8 +26,8 @@ pub const ENTRIES_MAX: usize = READINGS_MAX;
 /// The most forbidden ranges in one register map.
 pub const FORBIDDEN_MAX: usize = 4;
 
-/// The most circuits that one node may switch: a relay module has eight.
-pub const SWITCHES_MAX: usize = 8;
+/// The most circuits that one node may switch: a relay module of the usual kind.
+pub const SWITCHES_MAX: usize = 4;
 
 /// The most registers in one request (Modbus application protocol V1.1b3, 6.3).
 const READ_LIMIT_MAX: u16 = 125;
@@ -219,6 +220,7 @@ const LINE: &str = "line";
 const MAPS: &str = "maps";
 const METERS: &str = "meters";
 const SWITCHES: &str = "switches";
+const SUM: &str = "sum";
 
 const U16_LEN: usize = head_len(u16::MAX as u64);
 const U32_LEN: usize = head_len(u32::MAX as u64);
@@ -255,7 +257,7 @@ const SWITCH_BYTES_MAX: usize =
 
 impl Plan {
     /// The most bytes a plan takes.
-    pub const BYTES_MAX: usize = head_len(6)
+    pub const BYTES_MAX: usize = head_len(7)
         + (text_len(REVISION.len()) + U32_LEN)
         + (text_len(INTERVAL.len()) + U16_LEN)
         + (text_len(LINE.len()) + head_len(3) + U32_LEN + head_len(2) + head_len(2))
@@ -263,7 +265,8 @@ impl Plan {
         + (text_len(METERS.len()) + head_len(METERS_MAX as u64) + METERS_MAX * METER_BYTES_MAX)
         + (text_len(SWITCHES.len())
             + head_len(SWITCHES_MAX as u64)
-            + SWITCHES_MAX * SWITCH_BYTES_MAX);
+            + SWITCHES_MAX * SWITCH_BYTES_MAX)
+        + (text_len(SUM.len()) + U32_LEN);
 
     /// Says whether a node can work by the plan.
     ///
@@ -300,7 +303,7 @@ impl Plan {
     /// [`EncodeError::NoRoom`] if `out` is too small, which [`Self::BYTES_MAX`] never is.
     pub fn encode(&self, out: &mut [u8]) -> Result<usize, EncodeError> {
         let mut writer = Writer::new(out);
-        writer.map(if self.switches.is_empty() { 5 } else { 6 })?;
+        writer.map(if self.switches.is_empty() { 6 } else { 7 })?;
         writer.text(REVISION)?;
         writer.uint(self.revision)?;
         writer.text(INTERVAL)?;
@@ -336,7 +339,12 @@ impl Plan {
             writer.uint(switch.unit_id)?;
             writer.uint(switch.coil)?;
         }
-        Ok(writer.len())
+        let len = writer.len();
+        let (before, behind) = out.split_at_mut_checked(len).ok_or(EncodeError::NoRoom)?;
+        let mut writer = Writer::new(behind);
+        writer.text(SUM)?;
+        writer.uint(crc32(0, before))?;
+        Ok(len.saturating_add(writer.len()))
     }
 
     /// Returns a plan without meters, which no node can work by: somewhere to read one into.
@@ -374,8 +382,14 @@ impl Plan {
         let (mut revision, mut interval_s, mut line) = (None, None, None);
         let (mut has_maps, mut has_meters) = (false, false);
         self.switches.clear();
+        let mut is_closed = false;
         for _ in 0..reader.map()? {
-            match reader.text()? {
+            let at = reader.position();
+            let key = reader.text()?;
+            if is_closed {
+                return Err(DecodeError::Malformed);
+            }
+            match key {
                 REVISION => revision = Some(reader.uint()?),
                 INTERVAL => interval_s = Some(reader.uint()?),
                 LINE => line = Some(read_line(&mut reader)?),
@@ -388,6 +402,14 @@ impl Plan {
                     fill(&mut self.meters, &mut reader, read_meter)?;
                 }
                 SWITCHES => fill(&mut self.switches, &mut reader, read_switch)?,
+                // The last key, over all bytes before it. Older gateways send none.
+                SUM => {
+                    let sum: u32 = reader.uint()?;
+                    is_closed = true;
+                    if bytes.get(..at).is_none_or(|before| crc32(0, before) != sum) {
+                        return Err(DecodeError::Malformed);
+                    }
+                }
                 _ => reader.skip()?,
             }
         }
