@@ -78,7 +78,7 @@ pub enum Event {
 
 /// The device the node runs on.
 pub trait Host {
-    /// Whether it has room for what an installer asks of a bus (scan and trace): a board with
+    /// Whether it has room for what an installer asks of a bus (scan and trace): an image of
     /// 128 KiB of flash has none.
     const INSTALLS: bool = true;
 

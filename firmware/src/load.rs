@@ -44,16 +44,16 @@ impl Load {
     #[must_use]
     pub fn of(plan: &Plan, has_line: bool, thinking_ms: u32) -> Self {
         let mut load = Self::default();
-        let mut round_us: u64 = 0;
+        // A round of more than 71 minutes is as good as one that long.
+        let mut round_us: u32 = 0;
         // Microseconds of bus a second, for each meter by its own interval.
-        let mut busy_us: u64 = 0;
+        let mut busy_us: u32 = 0;
         for meter in plan.meters.iter() {
             let Some(map) = plan.maps.get(usize::from(meter.map)) else { continue };
             let map = map.as_map();
-            let mut meter_us: u64 = 0;
+            let mut meter_us: u32 = 0;
             for block in planner::blocks(&map, GAP_MAX).iter() {
-                let thinking_us =
-                    u64::from(thinking_ms.min(u32::from(map.answer_ms))).saturating_mul(1_000);
+                let thinking_us = thinking_ms.min(u32::from(map.answer_ms)).saturating_mul(1_000);
                 let line_us = if has_line {
                     request_us(plan.line, block.count, map.turnaround_ms)
                 } else {
@@ -64,31 +64,27 @@ impl Load {
             }
             let interval_s =
                 if meter.interval_s == 0 { plan.interval_s } else { meter.interval_s }.max(1);
-            let share = meter_us.checked_div(u64::from(interval_s)).unwrap_or(0);
+            let share = meter_us.checked_div(u32::from(interval_s)).unwrap_or(0);
             busy_us = busy_us.saturating_add(share);
             round_us = round_us.saturating_add(meter_us);
         }
-        load.permille = thousandth(busy_us);
-        load.round_ms = thousandth(round_us);
+        // Rounded up, so that a full bus never looks as if it had room.
+        load.permille = busy_us.div_ceil(1_000);
+        load.round_ms = round_us.div_ceil(1_000);
         load
     }
 }
 
-/// Rounded up, so that a full bus never looks as if it had room.
-fn thousandth(number: u64) -> u32 {
-    u32::try_from(number.div_ceil(1_000)).unwrap_or(u32::MAX)
-}
-
 /// Time that a request of `count` registers and its answer take the line, without the
 /// meter's thinking.
-fn request_us(line: LineSettings, count: u16, turnaround_ms: u16) -> u64 {
-    let character_us = |tenths: u64| {
-        let bits = u64::from(line.bits_per_character()).saturating_mul(100_000);
-        bits.saturating_mul(tenths).checked_div(u64::from(line.baud)).unwrap_or(0)
-    };
-    let silent_us = character_us(35).max(1_750).max(u64::from(turnaround_ms).saturating_mul(1_000));
-    let characters = 13_u64.saturating_add(u64::from(count).saturating_mul(2));
-    silent_us.saturating_add(character_us(characters.saturating_mul(10)))
+fn request_us(line: LineSettings, count: u16, turnaround_ms: u16) -> u32 {
+    // Of half a character, in tenths: 12 bits are the most, and 1,200 baud the least.
+    let half_us = line.bits_per_character().saturating_mul(5_000_000);
+    let half_us = half_us.checked_div(line.baud).unwrap_or(0);
+    let halves = |count: u32| half_us.saturating_mul(count).checked_div(10).unwrap_or(0);
+    let silent_us = halves(7).max(1_750).max(u32::from(turnaround_ms).saturating_mul(1_000));
+    let characters = 13_u32.saturating_add(u32::from(count).saturating_mul(2));
+    silent_us.saturating_add(halves(characters.saturating_mul(2)))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_time::{Duration, Instant, Timer};
 use wire::Name;
+use wire::check::crc32;
 use wire::message::{
     Applied, AppliedResult, Faults, INSTANT_MIN, MAPS_MAX, Pack, Plan, PlanFault, PlannedMeter,
     Version,
@@ -62,6 +63,8 @@ const fn number(text: &str) -> u16 {
 pub(crate) struct PlanSlot {
     /// Empty until there is one.
     pub(crate) plan: Plan,
+    /// Of its bytes.
+    sum: u32,
     changes: u32,
 }
 
@@ -89,8 +92,10 @@ impl PlanSlot {
         if FULL < load_permille {
             return rejected(revision, PlanFault::Overload, load_permille);
         }
-        if self.changes == 0 || self.plan != plan {
+        let sum = crc32(0, bytes);
+        if self.changes == 0 || self.sum != sum {
             self.plan = plan;
+            self.sum = sum;
             self.changes = self.changes.saturating_add(1);
         }
         Applied { revision, result: AppliedResult::Ok, load_permille }
@@ -122,7 +127,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             outbox: Mutex::new(outbox),
             pushed: Signal::new(),
             revision: AtomicU32::new(0),
-            plan: Mutex::new(PlanSlot { plan: Plan::empty(), changes: 0 }),
+            plan: Mutex::new(PlanSlot { plan: Plan::empty(), sum: 0, changes: 0 }),
             bus_woken: Signal::new(),
             has_line: true,
         }

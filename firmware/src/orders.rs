@@ -7,10 +7,11 @@
 //! What concerns the bus is done by the loop that owns it, between two polls: a circuit is
 //! switched only if the plan names it, before the command's deadline, and then read back.
 
+use core::cell::Cell;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
+use embassy_sync::blocking_mutex::Mutex;
 use embassy_sync::blocking_mutex::raw::RawMutex;
-use embassy_sync::mutex::Mutex;
 use embassy_sync::signal::Signal;
 use embassy_time::Instant;
 use wire::message::{
@@ -39,7 +40,7 @@ pub(crate) struct Orders<M: RawMutex> {
     busy: AtomicBool,
     /// The last command that was carried out, in this run or an earlier one.
     last: AtomicU32,
-    done: Mutex<M, Option<CommandResult>>,
+    done: Mutex<M, Cell<Option<CommandResult>>>,
     /// Whether `done` is to be published.
     unsaid: AtomicBool,
     faults: [AtomicU32; 4],
@@ -60,7 +61,7 @@ impl<M: RawMutex> Orders<M> {
             for_bus: Signal::new(),
             busy: AtomicBool::new(false),
             last: AtomicU32::new(last),
-            done: Mutex::new(None),
+            done: Mutex::new(Cell::new(None)),
             unsaid: AtomicBool::new(false),
             faults: [const { AtomicU32::new(0) }; 4],
         }
@@ -85,8 +86,8 @@ impl<M: RawMutex> Orders<M> {
     }
 
     /// Returns the result that is to be published, if there is one.
-    pub(crate) async fn unsaid(&self) -> Option<CommandResult> {
-        if self.unsaid.load(Ordering::Acquire) { *self.done.lock().await } else { None }
+    pub(crate) fn unsaid(&self) -> Option<CommandResult> {
+        if self.unsaid.load(Ordering::Acquire) { self.done.lock(Cell::get) } else { None }
     }
 
     /// Notes that a result was published.
@@ -94,8 +95,8 @@ impl<M: RawMutex> Orders<M> {
         self.unsaid.store(false, Ordering::Release);
     }
 
-    async fn answer(&self, result: CommandResult) {
-        *self.done.lock().await = Some(result);
+    fn answer(&self, result: CommandResult) {
+        self.done.lock(|done| done.set(Some(result)));
         self.unsaid.store(true, Ordering::Release);
     }
 }
@@ -117,7 +118,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         let id = command.id;
         if id <= self.orders.last.load(Ordering::Relaxed) {
             self.orders.count(Fault::Command);
-            let same = self.orders.done.lock().await.is_some_and(|done| done.id == id);
+            let same = self.orders.done.lock(Cell::get).is_some_and(|done| done.id == id);
             if same {
                 self.orders.unsaid.store(true, Ordering::Release);
                 return None;
@@ -134,7 +135,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         }
         self.orders.last.store(id, Ordering::Relaxed);
         if let Task::Act(action) = command.task {
-            self.orders.answer(CommandResult::of(id, host.act(action))).await;
+            self.orders.answer(CommandResult::of(id, host.act(action)));
         } else {
             self.orders.busy.store(true, Ordering::Release);
             self.orders.for_bus.signal(command);
@@ -158,21 +159,20 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         } else {
             let slot = self.plan.lock().await;
             match command.task {
-                Task::Act(_) => {}
                 Task::Switch { .. } if command.until <= 0 => {}
                 Task::Switch { circuit, on } => {
                     switch(bus, &slot.plan, circuit, on, &mut result).await;
                 }
                 Task::Scan(task) if H::INSTALLS => scan(bus, task, &mut result).await,
                 Task::Trace(task) if H::INSTALLS => trace(bus, task, &mut result).await,
-                Task::Scan(_) | Task::Trace(_) => {}
+                Task::Act(_) | Task::Scan(_) | Task::Trace(_) => {}
             }
             bus.set_line(slot.plan.line);
         }
         if matches!(result.outcome, Outcome::Expired | Outcome::Refused) {
             self.orders.count(Fault::Command);
         }
-        self.orders.answer(result).await;
+        self.orders.answer(result);
         self.orders.busy.store(false, Ordering::Release);
         self.pushed.signal(());
     }

@@ -100,15 +100,16 @@ async fn read<B: Bus>(
     words: &mut [u16],
     attempts: u8,
 ) -> Result<(), PollError> {
-    let mut outcome = bus.read(request, words).await;
-    for _ in 1..attempts {
-        match outcome {
-            // A refusal is an answer, and a line that is away stays away for a while.
-            Ok(()) | Err(PollError::Refused(_) | PollError::BusDown) => break,
-            Err(_) => outcome = bus.read(request, words).await,
+    let mut left = attempts;
+    loop {
+        let outcome = bus.read(request, words).await;
+        left = left.saturating_sub(1);
+        // A refusal is an answer, and a line that is away stays away for a while.
+        let is_final = matches!(outcome, Ok(()) | Err(PollError::Refused(_) | PollError::BusDown));
+        if is_final || left == 0 {
+            return outcome;
         }
     }
-    outcome
 }
 
 /// Asks for the entries of a block each by itself, after the meter refused the block, and

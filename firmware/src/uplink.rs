@@ -7,7 +7,6 @@
 //! acknowledges what its store has synced. A connection that ends leaves all others in the
 //! outbox, and they are published again.
 
-use core::fmt::Write as _;
 use core::sync::atomic::Ordering;
 
 use embassy_futures::select::{Either3, select3};
@@ -19,7 +18,7 @@ use minimq::{
     ResourceError, Session, SubscriptionOptions, TopicFilter, Will,
 };
 use wire::message::{Applied, AppliedResult, CommandResult, Outcome, Pack, Plan, State};
-use wire::topic::{Channel, TOPIC_LEN_MAX, Topic, parse};
+use wire::topic::{Channel, TOPIC_LEN_MAX, Topic};
 
 use crate::compact;
 use crate::host::{Dialer, Event, Host, LinkError};
@@ -44,7 +43,7 @@ const RX_BYTES: usize =
 /// (A state takes 250 bytes with its topic, a result of a command 330, a CONNECT 300.)
 const TX_BYTES: usize = 2_usize
     .saturating_mul(Pack::BYTES_MAX.saturating_add(TOPIC_LEN_MAX).saturating_add(PACKET_OVERHEAD))
-    .saturating_add(896);
+    .saturating_add(832);
 
 const _: () = assert!(RX_BYTES + TX_BYTES <= 9 * 1024);
 
@@ -174,10 +173,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
     fn client_id(&self) -> String<64> {
         let mut id = String::new();
         let (site, node) = (self.identity.site, self.identity.node);
-        // Two names of full length leave no room for the stroke between them.
-        if write!(id, "{site}/{node}").is_err() {
-            id.clear();
-            write!(id, "{site}{node}").ok();
+        // Two names of full length leave no room for the stroke between them. (`write!` would be
+        // the only user of `core::fmt` in an image, and a kilobyte of its flash.)
+        let has_room = site.as_str().len().saturating_add(node.as_str().len()) < id.capacity();
+        for part in [site.as_str(), if has_room { "/" } else { "" }, node.as_str()] {
+            id.push_str(part).unwrap_or_default();
         }
         id
     }
@@ -315,30 +315,33 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         answers: &mut Answers,
     ) -> Result<(), Error<T::Error>> {
         let mut bytes = [0; CommandResult::BYTES_MAX];
-        if answers.state {
-            let len = self.state().await.encode(&mut bytes).unwrap_or(0);
-            let sent = self.send(connection, Channel::State, bytes.get(..len), true).await?;
-            answers.state = !sent;
-        }
-        if let Some(applied) = answers.applied {
-            let len = applied.encode(&mut bytes).unwrap_or(0);
-            if self.send(connection, Channel::ConfigApplied, bytes.get(..len), true).await? {
-                answers.applied = None;
+        // One place from which all of it goes: each other one is a kilobyte of a board's flash.
+        loop {
+            let (what, encoded) = if answers.state {
+                (Channel::State, self.state().await.encode(&mut bytes))
+            } else if let Some(applied) = answers.applied {
+                (Channel::ConfigApplied, applied.encode(&mut bytes))
+            } else if let Some((id, outcome)) = answers.refused {
+                (Channel::Command, CommandResult::of(id, outcome).encode(&mut bytes))
+            } else if let Some(result) = self.orders.unsaid() {
+                (Channel::CommandResult, result.encode(&mut bytes))
+            } else {
+                return Ok(());
+            };
+            // What is refused goes out where results do.
+            let channel = if what == Channel::Command { Channel::CommandResult } else { what };
+            let retain = matches!(what, Channel::State | Channel::ConfigApplied);
+            let payload = bytes.get(..encoded.unwrap_or(0));
+            if !self.send(connection, channel, payload, retain).await? {
+                return Ok(());
+            }
+            match what {
+                Channel::State => answers.state = false,
+                Channel::ConfigApplied => answers.applied = None,
+                Channel::Command => answers.refused = None,
+                Channel::CommandResult | Channel::Config | Channel::Readings => self.orders.said(),
             }
         }
-        if let Some((id, outcome)) = answers.refused {
-            let len = CommandResult::of(id, outcome).encode(&mut bytes).unwrap_or(0);
-            if self.send(connection, Channel::CommandResult, bytes.get(..len), false).await? {
-                answers.refused = None;
-            }
-        }
-        if let Some(result) = self.orders.unsaid().await {
-            let len = result.encode(&mut bytes).unwrap_or(0);
-            if self.send(connection, Channel::CommandResult, bytes.get(..len), false).await? {
-                self.orders.said();
-            }
-        }
-        Ok(())
     }
 
     async fn send<T: Io>(
@@ -378,27 +381,18 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
     }
 
     async fn hear<H: Host>(&self, topic: &str, payload: &[u8], host: &H, answers: &mut Answers) {
-        match parse(topic).map(|(_, _, channel)| channel) {
-            Some(Channel::Config) => {
-                let applied = self.hear_plan(payload, host).await;
-                if applied.result == AppliedResult::Ok {
-                    self.outbox.lock().await.keep_plan(payload).await;
-                }
-                answers.applied = Some(applied);
-                answers.state = true;
+        let is = |channel| self.topic(channel).as_str() == topic;
+        if is(Channel::Config) {
+            let applied = self.hear_plan(payload, host).await;
+            if applied.result == AppliedResult::Ok {
+                self.outbox.lock().await.keep_plan(payload).await;
             }
-            Some(Channel::Command) => {
-                answers.refused = self.hear_command(payload, host).await.or(answers.refused);
-                // What it counts as refused stands there.
-                answers.state = true;
-            }
-            Some(
-                Channel::State
-                | Channel::Readings
-                | Channel::ConfigApplied
-                | Channel::CommandResult,
-            )
-            | None => {}
+            answers.applied = Some(applied);
+            answers.state = true;
+        } else if is(Channel::Command) {
+            answers.refused = self.hear_command(payload, host).await.or(answers.refused);
+            // What it counts as refused stands there.
+            answers.state = true;
         }
     }
 }

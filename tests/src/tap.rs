@@ -173,6 +173,7 @@ fn plan_of_the_office() -> Result<Plan> {
         line: LineSettings::default(),
         maps: List::from_slice(&[map]).ok().context("room for a map")?,
         meters,
+        switches: List::new(),
     })
 }
 

@@ -112,7 +112,7 @@ fn order<O: Outbox>(
         return CommandResult::of(id, outcome);
     }
     block_on(node.carry_out(relays, &Time(now), &Acts::default()));
-    let result = block_on(node.orders.unsaid()).expect("an answer");
+    let result = node.orders.unsaid().expect("an answer");
     node.orders.said();
     result
 }

@@ -3,8 +3,6 @@
 //! What must hold: the good plan stays, nothing is done twice, nothing that was read is lost,
 //! and the node says in its state how often it refused what.
 
-#![expect(clippy::wildcard_enum_match_arm, reason = "of rumqttc's packets a test wants one")]
-
 use super::*;
 
 use std::collections::BTreeMap;

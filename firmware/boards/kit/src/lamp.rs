@@ -65,7 +65,7 @@ impl Default for Lamp {
 }
 
 impl Host for Lamp {
-    const INSTALLS: bool = false;
+    const INSTALLS: bool = cfg!(feature = "tls");
 
     fn tell(&self, event: Event) {
         match event {

@@ -195,8 +195,8 @@ const U8_LEN: usize = head_len(u8::MAX as u64);
 const U16_LEN: usize = head_len(u16::MAX as u64);
 const U32_LEN: usize = head_len(u32::MAX as u64);
 
-const SCAN_ITEMS: u64 = 7;
-const TRACE_ITEMS: u64 = 7;
+/// Of a scan and of a trace.
+const ASKED_ITEMS: u64 = 7;
 const SWITCH_ITEMS: u64 = 2;
 
 /// A name of full length makes the longest task.
@@ -297,50 +297,38 @@ fn write_line(writer: &mut Writer<'_>, line: LineSettings) -> Result<(), EncodeE
     writer.uint(line.stop_bits)
 }
 
-fn read_line(reader: &mut Reader<'_>) -> Result<LineSettings, DecodeError> {
-    Ok(LineSettings {
-        baud: reader.uint()?,
-        parity: Parity::from_id(reader.uint()?).ok_or(DecodeError::Unknown)?,
-        stop_bits: reader.uint()?,
-    })
-}
-
-fn read_table(reader: &mut Reader<'_>) -> Result<Table, DecodeError> {
-    Table::from_function(reader.uint()?).ok_or(DecodeError::Unknown)
-}
-
 fn read_task(with: Option<Reader<'_>>, word: &str) -> Result<Task, DecodeError> {
-    if !matches!(word, SWITCH | SCAN | TRACE) {
+    let is_scan = word == SCAN;
+    if !is_scan && word != SWITCH && word != TRACE {
         return Err(DecodeError::Unknown);
     }
     let reader = &mut with.ok_or(DecodeError::Missing)?;
-    match word {
-        SWITCH => {
-            reader.array_of(SWITCH_ITEMS)?;
-            Ok(Task::Switch { circuit: reader.name()?, on: reader.bool()? })
-        }
-        SCAN => {
-            reader.array_of(SCAN_ITEMS)?;
-            Ok(Task::Scan(Scan {
-                line: read_line(reader)?,
-                first: reader.uint()?,
-                last: reader.uint()?,
-                table: read_table(reader)?,
-                address: reader.uint()?,
-            }))
-        }
-        TRACE => {
-            reader.array_of(TRACE_ITEMS)?;
-            Ok(Task::Trace(Trace {
-                line: read_line(reader)?,
-                unit_id: reader.uint()?,
-                table: read_table(reader)?,
-                address: reader.uint()?,
-                count: reader.uint()?,
-            }))
-        }
-        _ => Err(DecodeError::Unknown),
+    if word == SWITCH {
+        reader.array_of(SWITCH_ITEMS)?;
+        return Ok(Task::Switch { circuit: reader.name()?, on: reader.bool()? });
     }
+    // Both have the same numbers, in another order.
+    reader.array_of(ASKED_ITEMS)?;
+    let mut numbers = [0_u32; 7];
+    for number in &mut numbers {
+        *number = reader.uint()?;
+    }
+    let [baud, parity, stop_bits, first, second, third, fourth] = numbers;
+    let byte = |number| u8::try_from(number).map_err(|_| DecodeError::OutOfRange);
+    let (table, address) = if is_scan { (third, fourth) } else { (second, third) };
+    let line = LineSettings {
+        baud,
+        parity: Parity::from_id(byte(parity)?).ok_or(DecodeError::Unknown)?,
+        stop_bits: byte(stop_bits)?,
+    };
+    let table = Table::from_function(byte(table)?).ok_or(DecodeError::Unknown)?;
+    let address = u16::try_from(address).map_err(|_| DecodeError::OutOfRange)?;
+    let unit_id = byte(first)?;
+    Ok(if is_scan {
+        Task::Scan(Scan { line, first: unit_id, last: byte(second)?, table, address })
+    } else {
+        Task::Trace(Trace { line, unit_id, table, address, count: byte(fourth)? })
+    })
 }
 
 impl CommandResult {
