@@ -46,6 +46,28 @@ pub(super) fn make_folder(path: &Path) -> Result<(), StoreError> {
     sync_folder_of(path)
 }
 
+/// Refuses a main file that is empty beside a log or months: SQLite would take it for a new
+/// store, and all that was in it for never said. A store that was only just begun has
+/// neither.
+pub(super) fn refuse_if_emptied(main: &Path, months: &Path) -> Result<(), StoreError> {
+    const DURING: &str = "open the store";
+    let length = |path: &Path| match std::fs::metadata(path) {
+        Ok(file) => Ok(Some(file.len())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).during(DURING),
+    };
+    if length(main)? != Some(0) {
+        return Ok(());
+    }
+    let has_log = length(&main.with_extension("db-wal"))?.is_some_and(|bytes| 0 < bytes);
+    let has_months = std::fs::read_dir(months).is_ok_and(|mut files| files.next().is_some());
+    if has_log || has_months {
+        let what = "`main.db` is empty, and its log or months are there";
+        return Err(StoreError::corrupt(DURING, what));
+    }
+    Ok(())
+}
+
 /// Returns why a folder takes no writes, if it takes none.
 pub(super) fn probe(folder: &Path) -> Option<StoreError> {
     const DURING: &str = "write into the data directory";

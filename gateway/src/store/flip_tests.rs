@@ -36,7 +36,7 @@ fn arrival(meter: &str, seq: u32) -> Arrival {
 const SENT: u32 = 450;
 
 /// Makes a store with something in every place, as a process that was killed leaves it.
-fn furnish(dir: &Path) {
+pub(super) fn furnish(dir: &Path) {
     let made = dir.join("made");
     let store = Store::open(&made).unwrap();
     for seq in (0..SENT).step_by(50) {
@@ -54,7 +54,7 @@ fn furnish(dir: &Path) {
     }
 }
 
-fn files_of(data: &Path) -> Vec<PathBuf> {
+pub(super) fn files_of(data: &Path) -> Vec<PathBuf> {
     let mut names = vec![PathBuf::from(MAIN_FILE), PathBuf::from("main.db-wal")];
     for entry in std::fs::read_dir(data.join(MONTHS_FOLDER)).unwrap() {
         names.push(Path::new(MONTHS_FOLDER).join(entry.unwrap().file_name()));
@@ -64,7 +64,7 @@ fn files_of(data: &Path) -> Vec<PathBuf> {
 
 /// What came of one flip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
+pub(super) enum Outcome {
     /// Everything reads as it was.
     Whole,
     /// What is left reads right, and the rest is told.
@@ -75,7 +75,7 @@ enum Outcome {
     Newest,
 }
 
-fn outcome(data: &Path) -> Outcome {
+pub(super) fn outcome(data: &Path) -> Outcome {
     let store = match Store::open(data) {
         Ok(store) => store,
         Err(error) => {
@@ -171,7 +171,7 @@ fn no_bit_that_flips_makes_a_reading_that_was_not_sent() {
     assert!(0 < told, "the test does flip something that matters");
 }
 
-fn memory() -> PathBuf {
+pub(super) fn memory() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { memory } else { std::env::temp_dir() }
 }

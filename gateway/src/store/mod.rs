@@ -106,6 +106,7 @@ impl Store {
         let open = lock::share(&dir.join(OPEN_FILE))?;
         let lock = lock::take(&dir.join(LOCK_FILE))?;
         let path = dir.join(MAIN_FILE);
+        files::refuse_if_emptied(&path, &dir.join(MONTHS_FOLDER))?;
         let mut found = Vec::new();
         if lock.is_some() {
             migrate::remove_unfinished(&path)?;
@@ -232,6 +233,8 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+mod cut_tests;
 #[cfg(test)]
 mod flip_tests;
 #[cfg(test)]

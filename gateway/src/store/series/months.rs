@@ -158,7 +158,12 @@ impl MonthFile {
         let about = "SELECT month, generation FROM about";
         let (found, generation) = connection
             .query_row(about, (), |row| Ok((row.get::<_, i32>(0)?, row.get(1)?)))
-            .during(DURING)?;
+            .during(DURING)
+            .map_err(|error| {
+                let StoreError::Other { source, .. } = error else { return error };
+                // SQLite takes an empty file for a database without tables.
+                StoreError::corrupt(DURING, format!("{month}.db holds no month: {source}"))
+            })?;
         if found != month.0 {
             let what = format!("{month}.db holds the month {}", Month(found));
             return Err(StoreError::corrupt(DURING, what));
