@@ -12,6 +12,7 @@
 //! mapped ([`mapping`]).
 
 mod formula;
+mod limit;
 pub mod mapping;
 pub mod path;
 pub mod presets;
@@ -309,6 +310,7 @@ fn read_meter(section: &Section<'_>, nodes: &[Node]) -> Option<Meter> {
         section.mistake("counter", "is not among the registers of this model");
     }
     let counter = counter.or(model.map(|model| model.counter));
+    let rate_max = limit::read(section, medium, counter, pt);
     Some(Meter {
         id: id?,
         name,
@@ -324,6 +326,7 @@ fn read_meter(section: &Section<'_>, nodes: &[Node]) -> Option<Meter> {
         interval_s: u32::try_from(interval_s).ok()?,
         counter: counter?,
         tariff,
+        rate_max,
         formula: None,
     })
 }
@@ -348,6 +351,7 @@ fn read_mapped_meter(section: &Section<'_>, mappings: &mut [Mapping]) -> Option<
     if counter.unit() != medium.unit() && !is_power {
         section.mistake("counter", format!("does not count {}", medium.code()));
     }
+    let rate_max = limit::read(section, medium, Some(counter), 1_000);
     let device = section.text("device");
     let channel = section.text("channel").unwrap_or_default().to_owned();
     let interval_s = section.integer("interval_s", 1..=86_400);
@@ -383,6 +387,7 @@ fn read_mapped_meter(section: &Section<'_>, mappings: &mut [Mapping]) -> Option<
         interval_s: u32::try_from(interval_s.unwrap_or(i64::from(mapping.interval_s))).ok()?,
         counter,
         tariff,
+        rate_max,
         formula: None,
     })
 }

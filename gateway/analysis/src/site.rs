@@ -233,6 +233,9 @@ pub struct Meter {
     pub counter: Quantity,
     /// The tariff its consumption is paid under.
     pub tariff: Option<Name>,
+    /// The most that can go through in an hour, amply, in thousandths of the counter's unit;
+    /// `None` if nothing tells it.
+    pub rate_max: Option<i64>,
     /// What it is made of, if nobody reads it: then its node is [`VIRTUAL`], and model, unit id
     /// and interval mean nothing.
     pub formula: Option<Formula>,
@@ -390,6 +393,19 @@ impl Site {
     #[must_use]
     pub fn meter(&self, id: &Name) -> Option<&Meter> {
         self.meters.iter().find(|meter| meter.id == *id)
+    }
+
+    /// Returns the meters whose readings make a meter's figures: itself, or the terms of a
+    /// formula.
+    #[must_use]
+    pub fn read_beneath(&self, meter: &Meter) -> Vec<Name> {
+        let Some(formula) = &meter.formula else { return vec![meter.id] };
+        // Terms stand above the formula in the site book, so this ends.
+        let terms = formula.terms.iter().filter_map(|term| self.meter(&term.meter));
+        let mut read: Vec<Name> = terms.flat_map(|term| self.read_beneath(term)).collect();
+        read.sort_unstable();
+        read.dedup();
+        read
     }
 
     /// Returns the tariff with this identifier.

@@ -62,6 +62,7 @@ fn site() -> Site {
             interval_s: 60,
             counter: Quantity::ActiveEnergyImport,
             tariff: None,
+            rate_max: None,
             formula: None,
         }],
         tariffs: Vec::new(),

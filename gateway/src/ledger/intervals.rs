@@ -431,11 +431,10 @@ fn shaped_from(
     gap.into_iter().chain(laid.map(|laid| laid.from)).min()
 }
 
-/// What is known of a meter's counter before any reading of it. What can go through it at
-/// most is not: the site book has no fuses, and a model's largest current times its ratio is
-/// ten times what its circuit carries, so as a limit it would only cost.
+/// What is known of a meter's counter before any reading of it: what its model and the site
+/// book tell.
 pub(super) fn rules(meter: &Meter) -> CounterRules {
     let ratios = modbus::Ratios { pt: meter.pt, ct: meter.ct };
     let rollover = events::rollover_of(&meter.model, meter.counter, ratios);
-    CounterRules::polled_every(meter.interval_s).rolling_over_at(rollover)
+    CounterRules::polled_every(meter.interval_s).rolling_over_at(rollover).at_most(meter.rate_max)
 }

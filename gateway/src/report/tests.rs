@@ -39,6 +39,7 @@ fn meter(id: &str, zh: &str, en: &str, medium: Medium, load: Load, parent: Optio
         interval_s: 60,
         counter: Quantity::ActiveEnergyImport,
         tariff: None,
+        rate_max: None,
         formula: None,
     }
 }

@@ -58,6 +58,7 @@ pub(super) fn read(section: &Section<'_>, meters: &[Meter]) -> Option<Meter> {
             Medium::Water | Medium::Gas => Quantity::Volume,
         },
         tariff,
+        rate_max: None,
         formula: Some(formula),
     })
 }

@@ -33,6 +33,7 @@ fn meter(id: &str, medium: Medium, area: &str, parent: Option<&str>, tariff: &st
         interval_s: 60,
         counter: Quantity::ActiveEnergyImport,
         tariff: Some(name(tariff)),
+        rate_max: None,
         formula: None,
     }
 }
