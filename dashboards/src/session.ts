@@ -69,7 +69,10 @@ export const mayMark = computed<boolean>(() => {
   return role === 'caretaker' || role === 'engineer';
 });
 
-/** Whether this reader may swap and correct meters. */
+/** Whether this reader may report a meter swap: whoever stands before the meter. */
+export const mayReport = mayMark;
+
+/** Whether this reader may correct meters, and take back what others said of them. */
 export const mayEdit = computed<boolean>(() => session.status?.user?.role === 'engineer');
 
 export const style = computed<Style>(() => ({

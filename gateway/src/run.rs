@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analysis::figures::MonthFigures;
+use analysis::figures::{MonthFigures, month_span};
 use analysis::site::{Language, Site};
 use anyhow::{Context, Result, anyhow};
 use tokio::net::TcpListener;
@@ -39,6 +39,7 @@ use crate::mail::{self, Outbox, Server};
 use crate::plan;
 use crate::record::Recorder;
 use crate::report::{self, Report};
+use crate::store::journal::MeterEventRow;
 use crate::store::{Options, Store, StoreError};
 use crate::watch::Watch;
 use crate::web::{self, Rooms, WebState};
@@ -417,13 +418,15 @@ fn rooms(
 ) -> Rooms {
     let (book, at) = (ledger.clone(), clock.clone());
     let workbook = move |figures: &MonthFigures, site: &Site| {
-        Ok(report::workbook(&described(figures, site, &book, at.now()))?)
+        let events = book.events_within(month_span(site, figures.month))?;
+        Ok(report::workbook(&described(figures, site, &events, &book, at.now()))?)
     };
     let (book, at, base_url) = (ledger.clone(), clock.clone(), base_url.to_owned());
     let journal = store.journal().clone();
     let send_report = move |figures: &MonthFigures, site: &Site, to: &[String], by: &str| {
         let now = at.now();
-        let report = described(figures, site, &book, now);
+        let events = book.events_within(month_span(site, figures.month))?;
+        let report = described(figures, site, &events, &book, now);
         report::send(&journal, &report, to, by, &base_url)?;
         Ok(())
     };
@@ -443,8 +446,9 @@ fn rooms(
 fn described<'a>(
     figures: &'a MonthFigures,
     site: &'a Site,
+    events: &'a [MeterEventRow],
     ledger: &'a Ledger,
     made: i64,
 ) -> Report<'a> {
-    Report { figures, site, calendar: ledger.calendar(), made, language: Language::Zh }
+    Report { figures, site, events, calendar: ledger.calendar(), made, language: Language::Zh }
 }

@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use analysis::calendar::Exception;
 use analysis::finding::{Finding, FindingKind};
-use analysis::interval::{Span, interval_start};
-use analysis::profile::day_start;
+use analysis::interval::{INTERVAL_S, Span, interval_start};
+use analysis::profile::{LEVEL_S, day_start};
 use analysis::site::{Meter, Site};
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -235,6 +235,23 @@ impl Watch {
         self.loads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the numbers of the meter events that a finding's figures rest on: those of its
+    /// intervals, and of the weeks before the noon it began after, from which its limit was
+    /// learnt.
+    fn rests_on(&self, site: &Site, finding: &Finding) -> Result<Vec<i64>, StoreError> {
+        let meter = site.meter(&finding.meter);
+        let day = self.ledger.today(finding.opened - HALF_DAY_S);
+        let (Some(last), Some(meter), Some(day)) = (finding.evidence.last(), meter, day) else {
+            return Ok(Vec::new());
+        };
+        if finding.kind == FindingKind::SilentMeter {
+            return Ok(Vec::new());
+        }
+        let noon = day_start(day, &site.zone) + HALF_DAY_S;
+        let span = Span { from: noon - LEVEL_S, to: last.start + INTERVAL_S };
+        Ok(self.ledger.events_beneath(meter, span)?.iter().map(|row| row.id).collect())
+    }
+
     fn open(&self, meter: &Meter, kind: FindingKind) -> Result<Vec<FindingRow>, StoreError> {
         let filter = FindingFilter {
             state: FindingState::Open,
@@ -287,7 +304,7 @@ impl Watch {
         exceptions: &[Exception],
         now: i64,
     ) -> Result<(), WatchError> {
-        let draft = draft(finding, cause);
+        let draft = draft(finding, cause, &self.rests_on(site, finding)?);
         let before = self.store.journal().view(|view| view.finding_by_cause(&draft.cause))?;
         if before.as_ref().is_some_and(|before| before.draft == draft) {
             return Ok(());
@@ -353,9 +370,15 @@ fn withdrawn(row: &FindingRow, kind: FindingKind) -> Finding {
     }
 }
 
-fn draft(finding: &Finding, cause: &str) -> FindingDraft {
-    let evidence: Vec<[i64; 3]> =
+fn draft(finding: &Finding, cause: &str, events: &[i64]) -> FindingDraft {
+    let intervals: Vec<[i64; 3]> =
         finding.evidence.iter().map(|it| [it.start, it.amount, it.limit]).collect();
+    // A list alone where there are no events, as it was before there were any.
+    let evidence = if events.is_empty() {
+        serde_json::json!(intervals)
+    } else {
+        serde_json::json!({ "intervals": intervals, "events": events })
+    };
     FindingDraft {
         cause: cause.to_owned(),
         kind: finding.kind.code().to_owned(),
@@ -365,6 +388,6 @@ fn draft(finding: &Finding, cause: &str) -> FindingDraft {
         closed: finding.closed,
         waste: finding.waste,
         cost_e4: finding.cost_e4.unwrap_or(0),
-        evidence: serde_json::to_string(&evidence).unwrap_or_default(),
+        evidence: evidence.to_string(),
     }
 }

@@ -205,7 +205,7 @@ export interface paths {
         /** Returns the events of a meter, newest first. */
         get: operations["list_events"];
         put?: never;
-        /** Makes an event. Needs an engineer. */
+        /** Makes an event. Needs an engineer; a caretaker may report a swap, which counts at once. */
         post: operations["add_event"];
         delete?: never;
         options?: never;
@@ -222,7 +222,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Says what an event would change, without making it. Needs an engineer. */
+        /** Says what an event would change, without making it. Needs whom making it needs. */
         post: operations["preview_event"];
         delete?: never;
         options?: never;
@@ -240,7 +240,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Takes an event back; it stays on record. Needs an engineer. */
+        /**
+         * Takes an event back; it stays on record. Needs an engineer, or the caretaker who reported
+         *     it.
+         */
         delete: operations["undo_event"];
         options?: never;
         head?: never;
@@ -936,6 +939,11 @@ export interface components {
         FindingDetail: components["schemas"]["FindingRow"] & {
             /** @description The intervals that made it, in order of time. */
             evidence: components["schemas"]["EvidenceRow"][];
+            /**
+             * @description The meter events that amounts and limits rest on, oldest first; also those taken back
+             *     since.
+             */
+            events: components["schemas"]["MeterEvent"][];
             /** @description Key in the catalogue of the sentence that says what this detector looks for. */
             detector_text_code: string;
         };
@@ -1377,6 +1385,11 @@ export interface components {
             photo: string | null;
             /** @description Who made it. */
             by: string;
+            /**
+             * @description Whether a caretaker reported it from the spot: it counts, and an engineer should look at
+             *     it.
+             */
+            reported: boolean;
             /**
              * Format: date-time
              * @description When it was made.

@@ -108,6 +108,34 @@ test('a swap is three steps, looked at before it is saved, and taken back after'
   });
 });
 
+test('a caretaker reports a swap from a phone, and it is told to be looked at', async () => {
+  await reading({}, 'caretaker', async (page) => {
+    await page.setViewportSize({ width: 360, height: 720 });
+    await visit(page, `${origin}/meters/light-2f-east`);
+    const doors = page.getByRole('navigation', { name: '这块表' });
+    assert.equal(await doors.getByRole('link', { name: '更正', exact: true }).count(), 0);
+    await doors.getByRole('link', { name: '换表', exact: true }).click();
+    await page.getByText('您登记后立即生效').waitFor();
+    await fits(page, 'first step at 360 px');
+    await thumbs(page, 'first step at 360 px');
+    await page.locator('input[name="last"]').fill('482138.1');
+    await page.getByRole('button', { name: '下一步' }).click();
+    await page.locator('input[name="first"]').fill('0');
+    await page.getByRole('button', { name: '下一步' }).click();
+    await page.locator('.preview tfoot').waitFor();
+    await page.locator('input[name="photo"]').fill('群里 19:31 的照片');
+    await fits(page, 'third step at 360 px');
+    await page.getByRole('button', { name: '保存' }).click();
+
+    await page.getByText('值班员登记，已生效，待管理员核对').waitFor();
+    await fits(page, 'reported at 360 px');
+    await accessible(page, 'reported at 360 px');
+    assert.equal(gateway.campus.events[0]?.row.photo, '群里 19:31 的照片');
+    await page.getByRole('button', { name: '撤销' }).click();
+    await page.getByRole('heading', { name: '已撤销' }).waitFor();
+  });
+});
+
 for (const theme of ['light', 'dark'] as const) {
   test(`the forms are for everybody at every step: ${theme}`, async () => {
     await reading({ theme, language: 'en' }, 'engineer', async (page) => {
@@ -190,7 +218,7 @@ test('what the gateway refuses is said in its words, and nothing is saved', asyn
 test('who may not change sees the record and no form', async () => {
   await reading({}, 'leader', async (page) => {
     await visit(page, `${origin}/meters/light-2f-east/swap`);
-    await page.getByText('只有管理员可以登记换表和更正。').waitFor();
+    await page.getByText('只有管理员可以更正；换表，值班员也可以登记。').waitFor();
     assert.equal(await page.locator('form').count(), 0);
     await visit(page, `${origin}/meters/light-2f-east/events`);
 

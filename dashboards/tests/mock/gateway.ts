@@ -108,18 +108,22 @@ export class Gateway {
       }
       const event = /^\/meters\/([^/]+)\/events(?:\/(preview|\d+))?$/.exec(path);
       if (event !== null) {
-        if (campus.user?.role !== 'engineer') return refuse(403, 'forbidden', '您的角色不能进行此操作。');
+        const user = campus.user;
+        const forbidden = (): void => refuse(403, 'forbidden', '您的角色不能进行此操作。');
+        if (user === null || !['caretaker', 'engineer'].includes(user.role)) return forbidden();
         const id = decodeURIComponent(event[1] ?? '');
         if (method === 'DELETE') {
           const held = campus.events.find((one) => one.meter === id && one.row.id === Number(event[2]));
           if (held === undefined) return refuse(404, 'not_found', '没有找到');
-          Object.assign(held.row, { undone_by: campus.user.name, undone_at: rfc(NOW) });
+          if (user.role !== 'engineer' && held.row.by !== user.name) return forbidden();
+          Object.assign(held.row, { undone_by: user.name, undone_at: rfc(NOW) });
           return send(200, held.row);
         }
         const asked = JSON.parse(body) as Parameters<typeof eventOf>[2];
+        if (user.role !== 'engineer' && asked.kind !== 'swap') return forbidden();
         if (NOW < Date.parse(asked.from)) return refuse(422, 'event_future', '时间还没有到。');
         if (event[2] === 'preview') return found(preview(campus, id, asked));
-        const row = eventOf(campus.events.length + 1, campus.user.name, asked);
+        const row = eventOf(campus.events.length + 1, user, asked);
         campus.events.push({ meter: id, row });
         return send(201, row);
       }

@@ -259,12 +259,12 @@ export function finding(campus: Campus, id: number): Schemas['FindingDetail'] | 
     amount: Math.round((row.power_mw ?? 0) / 4),
     limit: Math.round((row.limit_mw ?? 0) / 4),
   }));
-  return { ...row, evidence, detector_text_code: 'kind.lights_left_on.about' };
+  return { ...row, evidence, events: [], detector_text_code: 'kind.lights_left_on.about' };
 }
 
 /** An event as the gateway would keep it. */
-export function eventOf(id: number, by: string, request: Schemas['EventRequest']): Schemas['MeterEvent'] {
-  const bare = { id, kind: request.kind, from: request.from, to: null, last: null, first: null, old: null, new: null, num: null, den: null, amount: null, amounts: null, reason: request.reason, photo: null, by, at: rfc(NOW), undone_by: null, undone_at: null };
+export function eventOf(id: number, user: Schemas['User'], request: Schemas['EventRequest']): Schemas['MeterEvent'] {
+  const bare = { id, kind: request.kind, from: request.from, to: null, last: null, first: null, old: null, new: null, num: null, den: null, amount: null, amounts: null, reason: request.reason, photo: null, by: user.name, reported: user.role === 'caretaker', at: rfc(NOW), undone_by: null, undone_at: null };
   switch (request.kind) {
     case 'swap':
       return { ...bare, last: request.last, first: request.first, new: request.new ?? null, photo: request.photo ?? null };

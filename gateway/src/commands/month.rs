@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use analysis::figures::month_span;
 use analysis::site::Language;
 use anyhow::{Context, Result};
 use jiff::civil::Date;
@@ -34,9 +35,11 @@ pub(super) fn report(
     let site = ledger.site().context("there is no site book yet; `gengfu import` takes one in")?;
     let figures = ledger.month(month)?.context("there are no figures without a site book")?;
     let language = if language == "en" { Language::En } else { Language::Zh };
+    let events = ledger.events_within(month_span(&site, month))?;
     let report = Report {
         figures: &figures,
         site: &site,
+        events: &events,
         calendar: ledger.calendar(),
         made: clock.now(),
         language,

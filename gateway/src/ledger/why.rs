@@ -154,6 +154,28 @@ impl Ledger {
         Ok(found)
     }
 
+    /// Returns the events that hold and say something of a meter's span, oldest first; of a
+    /// formula, those of its terms: what its figures there rest on.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the journal cannot be read.
+    pub fn events_beneath(
+        &self,
+        meter: &Meter,
+        span: Span,
+    ) -> Result<Vec<MeterEventRow>, StoreError> {
+        let mut found: Vec<MeterEventRow> = Vec::new();
+        for read in self.site().map_or_else(Vec::new, |site| site.read_beneath(meter)) {
+            let held = self.0.intervals.events(&read)?;
+            let none = Explanation::default();
+            let touching = held.iter().filter(|row| touches(&row.event.change, span, &none));
+            found.extend(touching.cloned());
+        }
+        found.sort_unstable_by_key(|row| row.id);
+        Ok(found)
+    }
+
     /// Returns why what went through a meter in a span is what it is; `None` if the site book
     /// has no such meter, or nothing of the span has come yet.
     ///

@@ -1,16 +1,16 @@
 //! The sheets that are lists: meters, areas, days, data quality.
 
 use analysis::figures::{AreaFigure, DayFigure, Figure, MeterFigure, TotalFigure};
-use analysis::site::{Medium, Site};
+use analysis::site::Medium;
 use jiff::civil::Date;
 use rust_xlsxwriter::utility::{column_number_to_name, row_col_to_cell};
 use rust_xlsxwriter::{Color, ConditionalFormatCell, ConditionalFormatCellRule, Format};
 
 use super::sheet::{AMOUNT_PLACES, Column, Sheet, is_gap, medium_word, unit};
-use super::{Report, ReportError};
+use super::{Report, ReportError, rests};
 use crate::words::text;
 
-const METER_COLUMNS: [Column; 14] = [
+const METER_COLUMNS: [Column; 15] = [
     ("report.column.meter_id", 18.0),
     ("report.column.meter", 24.0),
     ("report.column.building", 16.0),
@@ -25,10 +25,12 @@ const METER_COLUMNS: [Column; 14] = [
     ("report.column.measured", 9.0),
     ("report.column.estimated", 9.0),
     ("report.column.missing", 9.0),
+    ("report.column.events", 16.0),
 ];
 const METER_MEDIUM: u16 = 5;
 const METER_AMOUNT: u16 = 7;
 const METER_IN_TOTAL: u16 = 10;
+const METER_EVENTS: u16 = 14;
 
 /// Writes one row per meter, and under them the totals per medium: sums of the rows that
 /// count, so that a filter or a changed row shows in them.
@@ -37,7 +39,7 @@ pub(super) fn meters(sheet: &mut Sheet<'_>, report: &Report<'_>) -> Result<(), R
     let mut row = 0;
     for figure in &report.figures.meters {
         row += 1;
-        meter(sheet, row, report.site, figure)?;
+        meter(sheet, row, report, figure)?;
     }
     let last = row;
     sheet.list(last, last_column)?;
@@ -52,10 +54,10 @@ pub(super) fn meters(sheet: &mut Sheet<'_>, report: &Report<'_>) -> Result<(), R
 fn meter(
     sheet: &mut Sheet<'_>,
     row: u32,
-    site: &Site,
+    report: &Report<'_>,
     MeterFigure { meter: id, medium, counts_in_total, figure }: &MeterFigure,
 ) -> Result<(), ReportError> {
-    let language = sheet.language;
+    let (language, site) = (sheet.language, report.site);
     let meter = site.meter(id);
     let area = meter.and_then(|meter| site.area(&meter.area));
     let building = area.and_then(|area| site.building(&area.building));
@@ -73,7 +75,9 @@ fn meter(
     sheet.estimated((row, METER_AMOUNT + 1), figure)?;
     sheet.cost((row, METER_AMOUNT + 2), figure)?;
     sheet.text(row, METER_IN_TOTAL, &in_total)?;
-    sheet.shares(row, METER_IN_TOTAL + 1, figure)
+    sheet.shares(row, METER_IN_TOTAL + 1, figure)?;
+    let events = meter.map(|meter| rests::numbers(report, meter));
+    sheet.text(row, METER_EVENTS, &events.unwrap_or_default())
 }
 
 fn meters_total(

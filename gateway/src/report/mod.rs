@@ -12,7 +12,7 @@
 //! - a gap is an empty cell, never a zero;
 //! - the same figures make the same bytes.
 //!
-//! - `workbook`: the workbook, sheet by sheet; `summary` and `lists` are its sheets;
+//! - `workbook`: the workbook, sheet by sheet; `summary`, `lists` and `rests` are its sheets;
 //! - `sheet`: one sheet, written in our words and styles;
 //! - `mail`: the mail with the workbook.
 //!
@@ -20,6 +20,7 @@
 
 mod lists;
 mod mail;
+mod rests;
 mod sheet;
 mod summary;
 mod workbook;
@@ -34,6 +35,7 @@ pub use workbook::workbook;
 
 use crate::letter::LetterError;
 use crate::store::StoreError;
+use crate::store::journal::MeterEventRow;
 
 /// What a report is made of. The same figures and versions make the same report.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +46,8 @@ pub struct Report<'a> {
     pub site: &'a Site,
     /// The calendar they were made with.
     pub calendar: &'a HolidayCalendar,
+    /// The meter events that fall into the month: figures rest on them.
+    pub events: &'a [MeterEventRow],
     /// When the figures were made, Unix seconds.
     pub made: i64,
     /// The language of all words.

@@ -159,6 +159,20 @@ impl<'a> Sheet<'a> {
         Ok(())
     }
 
+    /// Writes words that may need more than one line; their row grows with them.
+    pub(super) fn wrapped(
+        &mut self,
+        row: u32,
+        column: u16,
+        words: &str,
+    ) -> Result<(), ReportError> {
+        self.inner.write_string_with_format(row, column, words, &self.styles.wrapped)?;
+        if 28 < words.chars().count() {
+            self.inner.set_row_height(row, TALL)?;
+        }
+        Ok(())
+    }
+
     /// Writes an amount or money; `places` is how many decimals the integer has.
     pub(super) fn decimal(
         &mut self,

@@ -15,6 +15,7 @@ use wire::{Name, Quantity};
 
 use super::*;
 use crate::store::Store;
+use crate::store::journal::{Amounts, MeterChange, MeterPart, NewMeterEvent};
 
 const MADE: i64 = 1_793_505_600; // 2026-11-01 12:00 in Shanghai
 const DAY_S: i64 = 86_400;
@@ -184,8 +185,50 @@ fn october() -> MonthFigures {
 
 fn made(figures: &MonthFigures, language: Language) -> Vec<u8> {
     let calendar = HolidayCalendar::china();
-    let report = Report { figures, site: &site(), calendar: &calendar, made: MADE, language };
+    let (site, events) = (&site(), &events());
+    let report = Report { figures, site, events, calendar: &calendar, made: MADE, language };
     workbook(&report).unwrap()
+}
+
+/// A swap of the main meter and a correction of the annex, both in the month.
+fn events() -> Vec<MeterEventRow> {
+    let row = |id: i64, meter: &str, change: MeterChange, reason: &str| MeterEventRow {
+        id,
+        event: NewMeterEvent {
+            meter: name(meter),
+            change,
+            reason: reason.to_owned(),
+            photo: None,
+            author: "王师傅".to_owned(),
+            made: MADE - 9 * DAY_S,
+        },
+        undone: None,
+    };
+    let at = MADE - 10 * DAY_S;
+    let part = MeterPart::default();
+    let swap =
+        MeterChange::Swap { at, last: 123_456_789_000, first: 0, old: part.clone(), new: part };
+    let correction =
+        MeterChange::Correction { from: at, to: at + 3_600, amounts: Amounts::Total(7_000_001) };
+    vec![row(7, "annex", correction, "读数偏低"), row(3, "main", swap, "旧表黑屏")]
+}
+
+#[test]
+fn each_meter_names_the_events_that_its_month_rests_on() {
+    let mut book = open(&made(&october(), Language::En));
+
+    let meters = book.worksheet_range("Meters").unwrap();
+    let told = book.worksheet_range("Events").unwrap();
+
+    let numbers: Vec<String> =
+        meters.rows().skip(1).take(4).map(|row| row[14].to_string()).collect();
+    assert_eq!(numbers, ["#3", "", "#7", ""]);
+    let said: Vec<(String, String)> =
+        told.rows().skip(1).take(2).map(|row| (row[0].to_string(), row[6].to_string())).collect();
+    let swap = "old meter's last 123,456.789000 kWh, new meter's first 0.000000 kWh";
+    assert_eq!(said[0], ("#3".to_owned(), swap.to_owned()));
+    assert_eq!(said[1].0, "#7");
+    assert!(said[1].1.contains("7.000001 kWh"), "{}", said[1].1);
 }
 
 fn open(bytes: &[u8]) -> Xlsx<Cursor<Vec<u8>>> {
@@ -291,6 +334,7 @@ fn a_figure_that_a_cell_would_round_is_refused_by_name() {
     let report = Report {
         figures: &figures,
         site: &site,
+        events: &[],
         calendar: &calendar,
         made: MADE,
         language: Language::En,
@@ -317,7 +361,7 @@ fn a_month_without_anything_is_a_workbook_too() {
 
     let book = open(&made(&figures, Language::Zh));
 
-    assert_eq!(book.sheet_names(), ["汇总", "分表", "分区", "逐日", "数据质量"]);
+    assert_eq!(book.sheet_names(), ["汇总", "分表", "分区", "逐日", "数据质量", "事件"]);
 }
 
 #[test]
@@ -327,7 +371,14 @@ fn a_month_that_is_not_over_says_so() {
     let figures = october();
     let unfinished = |made: i64| {
         let language = Language::En;
-        let report = Report { figures: &figures, site: &site, calendar: &calendar, made, language };
+        let report = Report {
+            figures: &figures,
+            site: &site,
+            calendar: &calendar,
+            made,
+            language,
+            events: &[],
+        };
         let mut book = open(&workbook(&report).unwrap());
         let summary = book.worksheet_range("Summary").unwrap();
         summary.rows().flatten().any(|cell| cell.to_string().contains("not over"))
@@ -343,8 +394,14 @@ fn the_mail_of_a_report_names_the_totals_and_carries_the_workbook() {
     let site = site();
     let figures = october();
     for (language, tag) in [(Language::Zh, "zh"), (Language::En, "en")] {
-        let report =
-            Report { figures: &figures, site: &site, calendar: &calendar, made: MADE, language };
+        let report = Report {
+            figures: &figures,
+            site: &site,
+            calendar: &calendar,
+            made: MADE,
+            language,
+            events: &[],
+        };
 
         let mail =
             mail(&report, vec![1, 2, 3], "head@school.example", "http://gengfu.example", MADE)
@@ -375,8 +432,14 @@ fn a_report_is_sent_to_everyone_in_their_language_and_the_audit_log_says_who_ask
         language: Language::En,
     });
     let (figures, language) = (october(), Language::Zh);
-    let report =
-        Report { figures: &figures, site: &site, calendar: &calendar, made: MADE, language };
+    let report = Report {
+        figures: &figures,
+        site: &site,
+        calendar: &calendar,
+        made: MADE,
+        language,
+        events: &[],
+    };
     let to = ["head@school.example", "smith@school.example"].map(str::to_owned);
 
     send(store.journal(), &report, &to, "li", "http://gengfu.example").unwrap();

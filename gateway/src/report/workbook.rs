@@ -3,7 +3,7 @@
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Workbook, Worksheet};
 
 use super::sheet::{Sheet, Styles};
-use super::{Report, ReportError, lists, summary};
+use super::{Report, ReportError, lists, rests, summary};
 use crate::words::{self, text};
 
 /// Returns the workbook of a report as the bytes of an XLSX file.
@@ -14,14 +14,15 @@ use crate::words::{self, text};
 /// [`ReportError::Workbook`] if a name in the site book cannot stand in a workbook.
 pub fn workbook(report: &Report<'_>) -> Result<Vec<u8>, ReportError> {
     let styles = Styles::new(report.language);
-    let mut sheets = [(); 5].map(|()| Worksheet::new());
-    let [first, second, third, fourth, fifth] = &mut sheets;
+    let mut sheets = [(); 6].map(|()| Worksheet::new());
+    let [first, second, third, fourth, fifth, sixth] = &mut sheets;
     lists::meters(&mut Sheet::begin(second, &styles, report, "report.sheet.meters")?, report)?;
     lists::areas(&mut Sheet::begin(third, &styles, report, "report.sheet.areas")?, report)?;
     // The charts of the first sheet need to know where the fourth keeps its days.
     let days = &mut Sheet::begin(fourth, &styles, report, "report.sheet.days")?;
     let columns = lists::days(days, report)?;
     lists::quality(&mut Sheet::begin(fifth, &styles, report, "report.sheet.quality")?, report)?;
+    rests::events(&mut Sheet::begin(sixth, &styles, report, "report.sheet.events")?, report)?;
     let summary = &mut Sheet::begin(first, &styles, report, "report.sheet.summary")?;
     summary::summary(summary, report, &columns)?;
 

@@ -62,6 +62,9 @@ pub struct MeterEvent {
     pub photo: Option<String>,
     /// Who made it.
     pub by: String,
+    /// Whether a caretaker reported it from the spot: it counts, and an engineer should look at
+    /// it.
+    pub reported: bool,
     /// When it was made.
     #[schema(format = DateTime)]
     pub at: String,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::event::MeterEvent;
 use super::place::Place;
 
 /// One finding, as a row of a list.
@@ -57,6 +58,9 @@ pub struct FindingDetail {
     pub row: FindingRow,
     /// The intervals that made it, in order of time.
     pub evidence: Vec<EvidenceRow>,
+    /// The meter events that amounts and limits rest on, oldest first; also those taken back
+    /// since.
+    pub events: Vec<MeterEvent>,
     /// Key in the catalogue of the sentence that says what this detector looks for.
     pub detector_text_code: String,
 }

@@ -1,7 +1,9 @@
 //! Meter events: what was done to a meter, or is said of what went through it.
 
+use std::collections::HashSet;
+
 use analysis::figures::Figure;
-use analysis::site::Meter;
+use analysis::site::{Meter, Role};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -10,13 +12,14 @@ use wire::Name;
 
 use super::meters::named_in;
 use crate::ledger::{EventFault, Preview, check};
-use crate::store::journal::{self, Amounts, MeterChange, NewAudit, NewMeterEvent};
+use crate::store::StoreError;
+use crate::store::journal::{self, Amounts, JournalView, MeterChange, NewAudit, NewMeterEvent};
 use crate::web::answer::event::{
     EventKind, EventPreview, EventPreviewDay, EventRequest, EventSum, MeterEvent, MeterEvents,
     MeterPart,
 };
 use crate::web::answer::problem::Problem;
-use crate::web::auth::{Editor, Reader};
+use crate::web::auth::{Marker, Person, Reader};
 use crate::web::error::ApiError;
 use crate::web::input::Body;
 use crate::web::{Rooms, WebState, fill, time};
@@ -44,16 +47,19 @@ pub(crate) async fn list_events(
     let site = web.site()?;
     let meter = named_in(&site, &id)?.clone();
     let name = meter.id;
-    let rows =
-        web.journal(move |journal| journal.view(|view| view.meter_events(Some(&name)))).await?;
+    let (rows, caretakers) = web
+        .journal(move |journal| {
+            journal.view(|view| Ok((view.meter_events(Some(&name))?, Caretakers::of(view)?)))
+        })
+        .await?;
     Ok(Json(MeterEvents {
         meter: fill::meter(&site, &meter.id),
         unit: meter.medium.into(),
-        events: rows.iter().rev().map(|row| answer(row, &site.zone)).collect(),
+        events: rows.iter().rev().map(|row| answer(row, &caretakers, &site.zone)).collect(),
     }))
 }
 
-/// Makes an event. Needs an engineer.
+/// Makes an event. Needs an engineer; a caretaker may report a swap, which counts at once.
 #[utoipa::path(
     post,
     path = "/api/v1/meters/{id}/events",
@@ -68,7 +74,7 @@ pub(crate) async fn list_events(
     )
 )]
 pub(crate) async fn add_event(
-    Editor(person): Editor,
+    Marker(person): Marker,
     State(web): State<WebState>,
     Path(id): Path<String>,
     Body(request): Body<EventRequest>,
@@ -76,6 +82,7 @@ pub(crate) async fn add_event(
     let now = web.clock.now();
     let site = web.site()?;
     let meter = named_in(&site, &id)?.clone();
+    may_make(&person, &request)?;
     let wanted = Wanted::checked(request)?;
     if wanted.reason.is_empty() {
         return Err(ApiError::Event(EventFault::Reason));
@@ -123,13 +130,15 @@ pub(crate) async fn add_event(
                     Ok(Ok((id, event)))
                 })?
                 .map_err(ApiError::Event)?;
-            Ok(journal::MeterEventRow { id, event, undone: None })
+            let caretakers = rooms.store.journal().view(Caretakers::of)?;
+            let row = journal::MeterEventRow { id, event, undone: None };
+            Ok(answer(&row, &caretakers, &site.zone))
         })
         .await?;
-    Ok((StatusCode::CREATED, Json(answer(&row, &site.zone))))
+    Ok((StatusCode::CREATED, Json(row)))
 }
 
-/// Says what an event would change, without making it. Needs an engineer.
+/// Says what an event would change, without making it. Needs whom making it needs.
 #[utoipa::path(
     post,
     path = "/api/v1/meters/{id}/events/preview",
@@ -144,7 +153,7 @@ pub(crate) async fn add_event(
     )
 )]
 pub(crate) async fn preview_event(
-    _: Editor,
+    Marker(person): Marker,
     State(web): State<WebState>,
     Path(id): Path<String>,
     Body(request): Body<EventRequest>,
@@ -152,6 +161,7 @@ pub(crate) async fn preview_event(
     let now = web.clock.now();
     let site = web.site()?;
     let meter = named_in(&site, &id)?.clone();
+    may_make(&person, &request)?;
     let wanted = Wanted::checked(request)?;
     let unit = meter.medium.into();
     let preview = web.ask(move |rooms| previewed(rooms, &meter, &wanted.change, now)).await?;
@@ -178,7 +188,8 @@ pub(crate) async fn preview_event(
     }))
 }
 
-/// Takes an event back; it stays on record. Needs an engineer.
+/// Takes an event back; it stays on record. Needs an engineer, or the caretaker who reported
+/// it.
 #[utoipa::path(
     delete,
     path = "/api/v1/meters/{id}/events/{event}",
@@ -194,7 +205,7 @@ pub(crate) async fn preview_event(
     )
 )]
 pub(crate) async fn undo_event(
-    Editor(person): Editor,
+    Marker(person): Marker,
     State(web): State<WebState>,
     Path((id, event)): Path<(String, String)>,
 ) -> Result<Json<MeterEvent>, ApiError> {
@@ -208,21 +219,25 @@ pub(crate) async fn undo_event(
             let row = rooms.store.journal().commit(|tx| {
                 let found = tx.meter_event(number)?.filter(|row| row.event.meter == meter);
                 let Some(found) = found else { return Ok(None) };
+                if person.role != Role::Engineer && found.event.author != person.name {
+                    return Ok(Some(Err(ApiError::Forbidden)));
+                }
                 // A phone with bad reception asks again until it hears of it.
                 let Some(undone) = tx.undo_meter_event(number, &person.name, now)? else {
-                    return Ok(Some(found));
+                    return Ok(Some(Ok(found)));
                 };
                 let details = serde_json::json!({
                     "event": number,
                     "kind": undone.event.change.code(),
                 });
                 tx.append_audit(&audit("undo_meter_event", &meter, person.name, now, &details))?;
-                Ok(Some(undone))
+                Ok(Some(Ok(undone)))
             })?;
-            row.ok_or(NO_EVENT)
+            let caretakers = rooms.store.journal().view(Caretakers::of)?;
+            Ok(answer(&row.ok_or(NO_EVENT)??, &caretakers, &site.zone))
         })
         .await?;
-    Ok(Json(answer(&row, &site.zone)))
+    Ok(Json(row))
 }
 
 fn audit(
@@ -239,6 +254,41 @@ fn audit(
         subject: format!("meter/{meter}"),
         details: details.to_string(),
     }
+}
+
+/// Refuses what a person may not say of a meter: who stands before it with both displays in
+/// sight may report a swap; the rest is an engineer's.
+fn may_make(person: &Person, request: &EventRequest) -> Result<(), ApiError> {
+    match (person.role, request) {
+        (Role::Engineer, _) | (_, EventRequest::Swap(_)) => Ok(()),
+        (_, _) => Err(ApiError::Forbidden),
+    }
+}
+
+/// Who is a caretaker now: what they report an engineer should look at.
+pub(super) struct Caretakers(HashSet<String>);
+
+impl Caretakers {
+    pub(super) fn of(view: &JournalView<'_>) -> Result<Self, StoreError> {
+        let users = view.users()?.into_iter();
+        let caretakers = users.filter(|row| row.user.role == Role::Caretaker.code());
+        Ok(Self(caretakers.map(|row| row.user.name).collect()))
+    }
+}
+
+/// Returns the events of these numbers, as they are now.
+pub(super) fn numbered(
+    rooms: &Rooms,
+    numbers: &[i64],
+    zone: &TimeZone,
+) -> Result<Vec<MeterEvent>, ApiError> {
+    Ok(rooms.store.journal().view(|view| {
+        let caretakers = Caretakers::of(view)?;
+        let rows = numbers.iter().map(|number| view.meter_event(*number));
+        let rows: Vec<_> = rows.collect::<Result<_, StoreError>>()?;
+        let rows = rows.iter().flatten();
+        Ok(rows.map(|row| answer(row, &caretakers, zone)).collect())
+    })?)
 }
 
 /// Checks an event against those that hold, and works out what it would change.
@@ -338,7 +388,11 @@ fn sum(figure: &Figure) -> EventSum {
 }
 
 /// Returns a stored event as it is answered.
-pub(super) fn answer(row: &journal::MeterEventRow, zone: &TimeZone) -> MeterEvent {
+pub(super) fn answer(
+    row: &journal::MeterEventRow,
+    caretakers: &Caretakers,
+    zone: &TimeZone,
+) -> MeterEvent {
     let event = &row.event;
     let told = |part: &journal::MeterPart| {
         let journal::MeterPart { model, pt, ct } = part.clone();
@@ -360,6 +414,7 @@ pub(super) fn answer(row: &journal::MeterEventRow, zone: &TimeZone) -> MeterEven
         reason: event.reason.clone(),
         photo: event.photo.clone(),
         by: event.author.clone(),
+        reported: caretakers.0.contains(&event.author),
         at: time::written(event.made, zone),
         undone_by: row.undone.as_ref().map(|(_, by)| by.clone()),
         undone_at: row.undone.as_ref().map(|(at, _)| time::written(*at, zone)),

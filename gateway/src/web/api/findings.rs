@@ -7,7 +7,8 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::row::{EvidenceText, Rows};
+use super::events;
+use super::row::{EvidenceTexts, Rows};
 use crate::live::Happening;
 use crate::store::journal::{
     FindingFilter, FindingState, JournalTx, NewAudit, NewException, NewMark,
@@ -123,7 +124,7 @@ pub(crate) async fn get_finding(
         .ask(move |rooms| {
             let found = rooms.store.journal().view(|view| view.finding(id))?;
             let found = found.ok_or(ApiError::NotFound { what: "finding" })?;
-            let evidence = EvidenceText::read(&found.draft.evidence)?;
+            let (evidence, numbers) = EvidenceTexts::read(&found.draft.evidence)?;
             Ok(FindingDetail {
                 row: Rows::read(rooms)?.finding(&found)?,
                 evidence: evidence
@@ -134,6 +135,7 @@ pub(crate) async fn get_finding(
                         limit: interval.limit,
                     })
                     .collect(),
+                events: events::numbered(rooms, &numbers, &zone)?,
                 detector_text_code: format!("kind.{}.about", found.draft.kind),
             })
         })

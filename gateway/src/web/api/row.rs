@@ -30,9 +30,23 @@ pub(super) struct EvidenceText {
     pub(super) limit: i64,
 }
 
-impl EvidenceText {
-    pub(super) fn read(text: &str) -> Result<Vec<Self>, ApiError> {
-        serde_json::from_str(text).map_err(|error| ApiError::Internal(error.into()))
+/// A finding's evidence, as the journal keeps it: its intervals, and, if its figures rest on
+/// meter events, the numbers of those.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum EvidenceTexts {
+    Intervals(Vec<EvidenceText>),
+    Resting { intervals: Vec<EvidenceText>, events: Vec<i64> },
+}
+
+impl EvidenceTexts {
+    /// Reads the intervals, and the numbers of the events.
+    pub(super) fn read(text: &str) -> Result<(Vec<EvidenceText>, Vec<i64>), ApiError> {
+        let read = serde_json::from_str(text);
+        match read.map_err(|error| ApiError::Internal(error.into()))? {
+            Self::Intervals(intervals) => Ok((intervals, Vec::new())),
+            Self::Resting { intervals, events } => Ok((intervals, events)),
+        }
     }
 }
 
@@ -138,7 +152,7 @@ impl Rows {
             FoundKind::AfterHoursLoad
             | FoundKind::HighBaseLoad
             | FoundKind::LightsLeftOn
-            | FoundKind::WeekendRunning => EvidenceText::read(&draft.evidence)?,
+            | FoundKind::WeekendRunning => EvidenceTexts::read(&draft.evidence)?.0,
             FoundKind::SilentMeter
             | FoundKind::Leak
             | FoundKind::Burst

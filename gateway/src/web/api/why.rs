@@ -126,6 +126,7 @@ fn why(
         pricing.map(|_| found.days.iter().filter_map(|(_, _, cost)| *cost).collect());
     let unpriced = found.bill.as_ref().map_or(sum.amount, |bill| bill.unpriced);
     let sentences = sentences::of(&found, site, meter, &sum, asking);
+    let caretakers = rooms.store.journal().view(events::Caretakers::of)?;
     Ok(Why {
         meter: fill::meter(site, &meter.id),
         unit: meter.medium.into(),
@@ -138,7 +139,7 @@ fn why(
         source: source(&found, site, meter),
         sentences,
         pieces: pieces(&found, &written),
-        events: found.events.iter().map(|row| events::answer(row, zone)).collect(),
+        events: found.events.iter().map(|row| events::answer(row, &caretakers, zone)).collect(),
         laid: found
             .shares
             .iter()

@@ -47,6 +47,34 @@ async fn a_finding_is_told_with_its_place_its_limit_and_its_evidence() {
 }
 
 #[tokio::test]
+async fn a_finding_names_the_events_that_its_figures_rest_on() {
+    let house = House::furnished();
+    let (engineer, caretaker) = (house.log_in("engineer").await, house.log_in("caretaker").await);
+    let events = "/api/v1/meters/light-east/events";
+    let swap = r#"{"kind":"swap","from":"2026-11-20T10:00:00+08:00","last":5000,"first":0,"reason":"坏了"}"#;
+    let made = house.post(events, &caretaker, swap).await.json();
+    let id = house.left_on("light-east", "east");
+    let journal = house.web.store.journal();
+    let row = journal.view(|view| view.finding(id)).unwrap().unwrap();
+    let evidence = format!(r#"{{"intervals":{},"events":[{}]}}"#, row.draft.evidence, made["id"]);
+    let draft = FindingDraft { evidence, ..row.draft };
+    journal.commit(|tx| tx.put_finding(&draft, NOW)).unwrap();
+
+    let finding = house.get(&format!("/api/v1/findings/{id}"), &engineer).await.json();
+    house.delete(&format!("{events}/{}", made["id"]), &engineer).await;
+    let after = house.get(&format!("/api/v1/findings/{id}"), &engineer).await.json();
+
+    assert_eq!(finding["evidence"][0]["amount"], 250_000);
+    assert_eq!(finding["limit_mw"], 100_000);
+    assert_eq!(
+        (&finding["events"][0]["id"], &finding["events"][0]["kind"]),
+        (&made["id"], &"swap".into())
+    );
+    assert_eq!(finding["events"][0]["undone_by"], Value::Null);
+    assert_eq!(after["events"][0]["undone_by"], "engineer");
+}
+
+#[tokio::test]
 async fn an_unknown_finding_is_not_found() {
     let house = House::furnished();
     let cookie = house.log_in("caretaker").await;

@@ -322,6 +322,41 @@ async fn an_event_is_previewed_made_and_taken_back() {
 }
 
 #[tokio::test]
+async fn a_caretaker_reports_a_swap_that_counts_and_takes_back_only_their_own() {
+    let house = House::furnished();
+    let engineer = house.log_in("engineer").await;
+    let caretaker = house.log_in("caretaker").await;
+    let leader = house.log_in("leader").await;
+    let events = "/api/v1/meters/light-east/events";
+    let swap = |at: &str| {
+        format!(
+            r#"{{"kind":"swap","from":"2026-11-20T{at}:00+08:00","last":5000,"first":0,"reason":"换表","photo":"群里的照片"}}"#
+        )
+    };
+
+    let looked = house.post(&format!("{events}/preview"), &caretaker, &swap("10:00")).await;
+    let made = house.post(events, &caretaker, &swap("10:00")).await;
+    let reported = made.json();
+    let by_engineer = house.post(events, &engineer, &swap("11:00")).await.json();
+    let not_theirs = house.delete(&format!("{events}/{}", by_engineer["id"]), &caretaker).await;
+    let no_right = house.post(events, &leader, &swap("12:00")).await;
+    let held = house.web.ledger.events_of(&name("light-east")).unwrap().len();
+    let undone = house.delete(&format!("{events}/{}", reported["id"]), &caretaker).await;
+
+    assert_eq!((looked.status, made.status), (StatusCode::OK, StatusCode::CREATED));
+    assert_eq!((&reported["reported"], &reported["by"]), (&true.into(), &"caretaker".into()));
+    assert_eq!(by_engineer["reported"], false);
+    assert_eq!(not_theirs.status, StatusCode::FORBIDDEN);
+    assert_eq!(no_right.status, StatusCode::FORBIDDEN);
+    assert_eq!(held, 2, "both count at once");
+    assert_eq!(undone.json()["undone_by"], "caretaker");
+    let listed = house.get(events, &engineer).await.json();
+    let flags: Vec<_> =
+        listed["events"].as_array().unwrap().iter().map(|it| &it["reported"]).collect();
+    assert_eq!(flags, [false, true]);
+}
+
+#[tokio::test]
 async fn readings_are_counted_per_day_and_meters_set_against_those_behind() {
     let house = House::furnished();
     let cookie = house.log_in("engineer").await;
