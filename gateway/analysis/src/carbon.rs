@@ -44,7 +44,7 @@ pub const FACTORS: [CarbonFactor; 4] = [
         medium: Medium::Gas,
         year: 2021,
         decigrams: 21_622,
-        source: "公共机构能耗审计折算表，天然气 2.1622 kgCO2/m³，各年同值",
+        source: "天然气 2.1622 kgCO2/m³，缺省值，各年同值",
     },
 ];
 

@@ -201,8 +201,8 @@ impl Towt {
 
     /// Returns the weekdays on which the building behaved as on a Sunday: nearer to what
     /// the same day would have used as a Sunday, where the two are apart by at least a
-    /// tenth, and beyond five robust deviations of a day. (At three, one building in two has
-    /// days that are none, and the year after is told worse.)
+    /// tenth, and beyond five robust deviations of a day. (At three, ten university buildings
+    /// are told the year after with a bias of 2.4 % in the median instead of 1.8 %.)
     fn look_like_sundays(&self, whole: &[&Row], modes: &Modes) -> Vec<Date> {
         let mut days: Vec<(Date, f64, f64, f64, usize)> = Vec::new();
         let mut terms = Vec::with_capacity(32);
