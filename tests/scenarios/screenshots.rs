@@ -23,12 +23,16 @@ fn pages_of_the_demo_look_right_and_ask_nobody_else() {
             let mut findings = answer["findings"].as_array().into_iter().flatten();
             Ok(findings.find(|it| it["meter"]["id"] == "light-2f-east").cloned())
         })?;
-        let mail = gateway.wait("its mail", "/api/v1/mails", |answer| {
-            let mut mails = answer["mails"].as_array()?.iter();
-            mails.find(|mail| mail["state"] == "sent").cloned()
-        })?;
+        // Other findings of the demo are written about, too.
         let link = format!("{}/patrol#finding-{}", gateway.url, finding["id"]);
-        assert!(mail["text"].as_str().is_some_and(|text| text.contains(&link)), "{mail}");
+        gateway.wait("its mail", "/api/v1/mails", |answer| {
+            let mut mails = answer["mails"].as_array()?.iter();
+            let names = |mail: &&serde_json::Value| {
+                mail["state"] == "sent"
+                    && mail["text"].as_str().is_some_and(|it| it.contains(&link))
+            };
+            mails.find(names).cloned()
+        })?;
 
         let folder = repository().join("tests/screenshots");
         std::fs::create_dir_all(&folder)?;

@@ -156,6 +156,8 @@ impl Ledger {
                     let limits = raised.running(weekend_limits());
                     told.extend(weekend_running(&load, &limits, span.from));
                 }
+                // What gas burns at night follows the weather: each autumn would be told.
+                FindingKind::HighBaseLoad if meter.medium != Medium::Electricity => {}
                 FindingKind::HighBaseLoad => {
                     let others = risen.iter().filter(|(other, _)| *other != meter.id);
                     let common = common_rise(&others.map(|(_, rises)| rises).collect::<Vec<_>>());

@@ -37,7 +37,6 @@ pub(super) struct LoadRound {
     /// Its next meter.
     next: usize,
     electricity: Risen,
-    gas: Risen,
 }
 
 impl Watch {
@@ -63,19 +62,14 @@ impl Watch {
                 return Ok(());
             }
             round.electricity = self.ledger.risen(site, Medium::Electricity, span)?;
-            round.gas = self.ledger.risen(site, Medium::Gas, span)?;
             round.part = Some((today, part));
         }
         let count = site.meters.len().div_ceil(ROUNDS).max(METERS_MIN);
         for meter in site.meters.iter().skip(round.next).take(count) {
-            let risen = match meter.medium {
-                Medium::Electricity => &round.electricity,
-                Medium::Gas | Medium::Water => &round.gas,
-            };
             // Lights whose opening hours are known have a detector of their own.
             let has_hours = meter.load.has_lights() && site.hours_of(&meter.area).is_some();
             let kinds = if has_hours { &[FindingKind::HighBaseLoad][..] } else { &KINDS[..] };
-            let told = self.ledger.loads(site, meter, kinds, risen, span)?;
+            let told = self.ledger.loads(site, meter, kinds, &round.electricity, span)?;
             self.put_loads(site, meter, told, exceptions, now)?;
         }
         round.next += count;
