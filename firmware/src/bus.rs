@@ -1,5 +1,6 @@
 //! What can be asked of the meters' line, and how it can fail.
 
+use wire::Address;
 use wire::modbus::{LineSettings, RegisterMap, Table};
 use wire::reading::Absence;
 
@@ -20,15 +21,18 @@ impl Pace {
     }
 }
 
-/// Some registers (or bits) of one meter, in a row.
+/// Some registers (or bits) of one meter, in a row, or the data behind one identifier.
+///
+/// There is no request to write, clear, switch or set anything, in any protocol: neither this
+/// type nor what makes frames of it has a word for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// The meter's address, 1 to 247.
-    pub unit_id: u8,
+    /// What the meter is called on its line.
+    pub meter: Address,
     /// In which table they lie.
     pub table: Table,
-    /// The first of them, as on the wire.
-    pub address: u16,
+    /// The first of them, as on the wire, or the identifier.
+    pub address: u32,
     /// How the meter wants to be treated.
     pub pace: Pace,
 }
@@ -38,7 +42,7 @@ pub struct Request {
 pub enum PollError {
     /// Not a byte came within the meter's time.
     Silent,
-    /// The meter refused, with this Modbus exception code.
+    /// The meter refused, with this Modbus exception code, or the error byte of its protocol.
     Refused(u8),
     /// An answer of the right shape with the wrong check sum.
     BadCrc,
@@ -76,7 +80,8 @@ pub trait Bus {
         let _unused = line;
     }
 
-    /// Reads `out.len()` registers in a row, 1 to 125; a bit comes as a word of 0 or 1.
+    /// Reads `out.len()` registers in a row, 1 to 125; a bit comes as a word of 0 or 1, and of
+    /// the data behind an identifier each of the first bytes as a word of 0 to 255.
     ///
     /// # Errors
     ///

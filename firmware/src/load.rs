@@ -6,7 +6,9 @@
 //!
 //! A request of `n` registers takes, as [`crate::rtu`] sends it:
 //! the silent time before it (3.5 characters, or the meter's turnaround if that is longer),
-//! 8 characters, the meter's thinking, 5 characters and 2 for each register.
+//! 8 characters, the meter's thinking, 5 characters and 2 for each register. One of `n` bytes
+//! behind an identifier takes 20 characters, and 20 and one for each byte: 4 lead bytes each
+//! way, address, identifier, sum.
 //!
 //! Not counted: time-outs of dead meters (their rest keeps those small, see
 //! [`crate::schedule`]), repetitions after a broken answer, what an operating system adds.
@@ -14,7 +16,7 @@
 use wire::message::Plan;
 use wire::modbus::LineSettings;
 
-use crate::planner::{self, GAP_MAX};
+use crate::planner::{self, Block, GAP_MAX};
 
 /// How long a meter thinks before its answer, if nobody has measured it: readers in the
 /// field see 60 to 80 ms for two registers at 9,600 baud, of which some 25 ms are
@@ -54,11 +56,8 @@ impl Load {
             let mut meter_us: u32 = 0;
             for block in planner::blocks(&map, GAP_MAX).iter() {
                 let thinking_us = thinking_ms.min(u32::from(map.answer_ms)).saturating_mul(1_000);
-                let line_us = if has_line {
-                    request_us(plan.line, block.count, map.turnaround_ms)
-                } else {
-                    0
-                };
+                let line_us =
+                    if has_line { request_us(plan.line, block, map.turnaround_ms) } else { 0 };
                 meter_us = meter_us.saturating_add(thinking_us).saturating_add(line_us);
                 load.requests = load.requests.saturating_add(1);
             }
@@ -75,15 +74,19 @@ impl Load {
     }
 }
 
-/// Time that a request of `count` registers and its answer take the line, without the
-/// meter's thinking.
-fn request_us(line: LineSettings, count: u16, turnaround_ms: u16) -> u32 {
+/// Time that the request of a block and its answer take the line, without the meter's thinking.
+fn request_us(line: LineSettings, block: &Block, turnaround_ms: u16) -> u32 {
     // Of half a character, in tenths: 12 bits are the most, and 1,200 baud the least.
     let half_us = line.bits_per_character().saturating_mul(5_000_000);
     let half_us = half_us.checked_div(line.baud).unwrap_or(0);
     let halves = |count: u32| half_us.saturating_mul(count).checked_div(10).unwrap_or(0);
     let silent_us = halves(7).max(1_750).max(u32::from(turnaround_ms).saturating_mul(1_000));
-    let characters = 13_u32.saturating_add(u32::from(count).saturating_mul(2));
+    let count = u32::from(block.count);
+    let characters = if block.table.holds_bytes() {
+        40_u32.saturating_add(count)
+    } else {
+        13_u32.saturating_add(count.saturating_mul(2))
+    };
     silent_us.saturating_add(halves(characters.saturating_mul(2)))
 }
 
@@ -92,13 +95,14 @@ mod tests {
     use super::*;
     use std::vec::Vec;
     use wire::message::{PlanMap, PlannedMeter};
-    use wire::{List, Name, models};
+    use wire::modbus::Parity;
+    use wire::{Address, List, Name, models};
 
     fn plan(model: &str, meters: u8, interval_s: u16, baud: u32) -> Plan {
         let map = models::by_id(model).unwrap().map;
         let meters = (1..=meters).map(|unit_id| PlannedMeter {
             meter: Name::new(&std::format!("meter-{unit_id}")).unwrap(),
-            unit_id,
+            address: Address::unit_id(unit_id),
             ..Default::default()
         });
         Plan {
@@ -120,6 +124,21 @@ mod tests {
         assert_eq!(load.requests, 1);
         assert!((110..=112).contains(&load.round_ms), "{load:?}");
         assert_eq!(load.permille, 2);
+    }
+
+    #[test]
+    fn an_identifier_takes_what_its_frames_take() {
+        // At 2,400 baud 8E1 a character is 4.583 ms. 14 requests of a three-phase meter: 30 ms
+        // of turnaround (3.5 characters are 16), 50 ms of thinking, 40 characters and the data,
+        // which are 8 totals of 4 bytes, 6 + 9 + 12 of phases, 3 + 2 + 2: 66. In all
+        // 14 * 80 + (14 * 40 + 66) * 4.583 = 3,989 ms.
+        let mut plan = plan("dlt645-three-phase", 1, 60, 2_400);
+        plan.line.parity = Parity::Even;
+        let load = Load::of(&plan, true, 50);
+
+        assert_eq!(load.requests, 14);
+        assert!((3_985..=3_993).contains(&load.round_ms), "{load:?}");
+        assert_eq!(load.permille, 67);
     }
 
     #[test]

@@ -257,7 +257,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         let mut instant = None;
         let answered = || instant = clock.now();
         let polled =
-            poll::poll(bus, &map.as_map(), meter.unit_id, meter.ratios, manner, answered).await;
+            poll::poll(bus, &map.as_map(), meter.address, meter.ratios, manner, answered).await;
         if let Some(refused) = gaps_refused {
             *refused |= polled.gaps_refused;
         }

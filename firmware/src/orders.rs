@@ -19,7 +19,7 @@ use wire::message::{
     Trace,
 };
 use wire::modbus::Table;
-use wire::{List, Name};
+use wire::{Address, List, Name};
 
 use crate::bus::{Bus, Pace, PollError, Request};
 use crate::host::{Clock, Host};
@@ -189,7 +189,8 @@ async fn switch<B: Bus>(
         return;
     };
     let (unit_id, address) = (switch.unit_id, switch.coil);
-    let request = Request { unit_id, table: Table::Coil, address, pace: RELAY };
+    let (meter, address) = (Address::unit_id(unit_id), u32::from(address));
+    let request = Request { meter, table: Table::Coil, address, pace: RELAY };
     // Once: whether a relay that did not answer has switched is for the read-back to say.
     let written = bus.write_coil(&request, on).await;
     let mut state = [0];
@@ -212,8 +213,10 @@ async fn scan<B: Bus>(bus: &mut B, scan: Scan, result: &mut CommandResult) {
     }
     bus.set_line(line);
     result.outcome = Outcome::Done;
+    let address = u32::from(address);
     for unit_id in first..=last {
-        match bus.read(&Request { unit_id, table, address, pace: UNKNOWN }, &mut [0]).await {
+        let meter = Address::unit_id(unit_id);
+        match bus.read(&Request { meter, table, address, pace: UNKNOWN }, &mut [0]).await {
             Ok(()) | Err(PollError::Refused(_)) => {
                 // There is room for more units than one scan asks.
                 result.data.push(unit_id).ok();
@@ -231,7 +234,8 @@ async fn trace<B: Bus>(bus: &mut B, trace: Trace, result: &mut CommandResult) {
     let (Some(words), true) = (words, line_is_good(&line)) else { return };
     bus.set_line(line);
     let begun = Instant::now();
-    let read = bus.read(&Request { unit_id, table, address, pace: UNKNOWN }, words).await;
+    let (meter, address) = (Address::unit_id(unit_id), u32::from(address));
+    let read = bus.read(&Request { meter, table, address, pace: UNKNOWN }, words).await;
     result.answer_ms = u16::try_from(begun.elapsed().as_millis()).unwrap_or(u16::MAX);
     let is_answer = matches!(read, Ok(()) | Err(PollError::Refused(_)));
     result.outcome = if is_answer { Outcome::Done } else { Outcome::Failed };

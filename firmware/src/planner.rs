@@ -1,6 +1,7 @@
 //! A register map becomes few requests.
 //!
-//! In: the entries of a map, in any order. Out: blocks of registers that lie in a row.
+//! In: the entries of a map, in any order. Out: blocks of registers that lie in a row, and for
+//! data identifiers one block each, however many values lie behind it.
 //! Afterwards: each entry lies in exactly one block, no block is longer than the meter's
 //! limit, none touches a forbidden register, and each could not be joined with the next
 //! without breaking a rule or costing more.
@@ -16,13 +17,13 @@ use wire::modbus::{Entry, RegisterMap, Table};
 /// 30 characters, the time of 15 registers.
 pub const GAP_MAX: u16 = 15;
 
-/// Registers in a row.
+/// Registers in a row, or the first bytes behind an identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block {
     /// In which table.
     pub table: Table,
-    /// The first of them.
-    pub address: u16,
+    /// The first of them, or the identifier.
+    pub address: u32,
     /// How many.
     pub count: u16,
 }
@@ -39,13 +40,18 @@ impl Block {
     #[must_use]
     pub fn offset_of(&self, entry: &Entry) -> Option<usize> {
         let offset = entry.address.checked_sub(self.address)?;
-        let fits = offset.checked_add(entry.ty.words())? <= self.count;
+        let offset = if entry.table.holds_bytes() {
+            (offset == 0).then_some(u16::from(entry.offset))?
+        } else {
+            u16::try_from(offset).ok()?
+        };
+        let fits = offset.checked_add(entry.span())? <= self.count;
         (self.table == entry.table && fits).then_some(usize::from(offset))
     }
 
     /// Returns the first register after the block; 2^16 if it ends with the table.
     fn end(&self) -> u32 {
-        u32::from(self.address).saturating_add(u32::from(self.count))
+        self.address.saturating_add(u32::from(self.count))
     }
 }
 
@@ -63,7 +69,7 @@ pub fn blocks(map: &RegisterMap<'_>, gap_max: u16) -> Blocks {
         let joined = open.and_then(|block| join(&block, entry, map, gap_max));
         open = joined.or_else(|| {
             push(&mut blocks, open);
-            Some(Block { table: entry.table, address: entry.address, count: entry.ty.words() })
+            Some(Block { table: entry.table, address: entry.address, count: behind(entry) })
         });
     }
     push(&mut blocks, open);
@@ -77,13 +83,18 @@ fn push(blocks: &mut Blocks, block: Option<Block>) {
     }
 }
 
-fn place(entry: &Entry) -> (Table, u16, u16) {
-    (entry.table, entry.address, entry.ty.words())
+/// Returns how many words from the entry's address on its value ends.
+fn behind(entry: &Entry) -> u16 {
+    entry.span().saturating_add(u16::from(entry.offset))
+}
+
+fn place(entry: &Entry) -> (Table, u32, u16) {
+    (entry.table, entry.address, behind(entry))
 }
 
 /// Returns the entry that comes after a place. A map is short, so this takes the place of
 /// sorting it; entries in the same place are read together.
-fn next_entry(entries: &[Entry], last: Option<(Table, u16, u16)>) -> Option<&Entry> {
+fn next_entry(entries: &[Entry], last: Option<(Table, u32, u16)>) -> Option<&Entry> {
     let after = |entry: &&Entry| last.is_none_or(|last| last < place(entry));
     entries.iter().filter(after).min_by_key(|entry| place(entry))
 }
@@ -92,12 +103,18 @@ fn join(block: &Block, entry: &Entry, map: &RegisterMap<'_>, gap_max: u16) -> Op
     if block.table != entry.table {
         return None;
     }
-    let gap = u32::from(entry.address).saturating_sub(block.end());
-    let entry_end = u32::from(entry.address).saturating_add(u32::from(entry.ty.words()));
-    let end = block.end().max(entry_end);
-    let count = u16::try_from(end.saturating_sub(u32::from(block.address))).ok()?;
-    let forbidden =
-        map.forbidden.iter().any(|&(first, last)| block.address <= last && u32::from(first) < end);
+    if entry.table.holds_bytes() {
+        let count = block.count.max(behind(entry));
+        let good = block.address == entry.address && count <= map.read_limit;
+        return good.then_some(Block { count, ..*block });
+    }
+    let gap = entry.address.saturating_sub(block.end());
+    let end = block.end().max(entry.address.saturating_add(u32::from(entry.span())));
+    let count = u16::try_from(end.saturating_sub(block.address)).ok()?;
+    let forbidden = map
+        .forbidden
+        .iter()
+        .any(|&(first, last)| block.address <= u32::from(last) && u32::from(first) < end);
     let good = gap <= u32::from(gap_max) && count <= map.read_limit && !forbidden;
     good.then_some(Block { count, ..*block })
 }
@@ -114,12 +131,12 @@ mod tests {
         RegisterMap { entries, read_limit, answer_ms: 500, turnaround_ms: 0, forbidden: &[] }
     }
 
-    fn entry(address: u16, ty: Type) -> Entry {
+    fn entry(address: u32, ty: Type) -> Entry {
         Entry { address, ty, ..Entry::default() }
     }
 
     #[track_caller]
-    fn check(map: &RegisterMap<'_>, expected: &[(u16, u16)]) {
+    fn check(map: &RegisterMap<'_>, expected: &[(u32, u16)]) {
         let blocks = blocks(map, GAP_MAX);
         let found = blocks.iter().map(|block| (block.address, block.count)).collect::<Vec<_>>();
         assert_eq!(found, expected);
@@ -132,6 +149,21 @@ mod tests {
         check(&of("chint-dtsu666"), &[(0x101E, 12), (0x2006, 38), (0x2044, 2)]);
         check(&of("xintai-water"), &[(0x0001, 13)]);
         check(&of("fuxin-gas"), &[(0x0010, 14)]);
+        check(&of("cjt188-water"), &[(0x10_901F, 19)]);
+        check(&of("cjt188-heat"), &[(0x20_901F, 43)]);
+    }
+
+    #[test]
+    fn values_behind_one_identifier_come_in_one_request() {
+        let blocks = blocks(&models::by_id("dlt645-three-phase").unwrap().map, GAP_MAX);
+        let found = blocks.iter().map(|block| (block.address, block.count)).collect::<Vec<_>>();
+
+        let energies = [0x0001_0000, 0x0001_0100, 0x0001_0200, 0x0001_0300, 0x0001_0400];
+        let energies = energies.into_iter().chain([0x0002_0000, 0x0003_0000, 0x0004_0000]);
+        let mut expected = energies.map(|identifier| (identifier, 4)).collect::<Vec<_>>();
+        expected.extend([(0x0201_FF00, 6), (0x0202_FF00, 9), (0x0203_FF00, 12)]);
+        expected.extend([(0x0204_0000, 3), (0x0206_0000, 2), (0x0280_0002, 2)]);
+        assert_eq!(found, expected);
     }
 
     #[test]
@@ -161,7 +193,7 @@ mod tests {
     prop_compose! {
         fn any_entry()(
             table in 2_usize..4,
-            address in 0_u16..300,
+            address in 0_u32..300,
             ty in prop_oneof![Just(Type::U16), Just(Type::F32), Just(Type::U64)],
         ) -> Entry {
             Entry { table: Table::ALL[table], ..entry(address, ty) }
@@ -179,8 +211,11 @@ mod tests {
             let forbidden = forbidden.iter().map(|(from, n)| (*from, from + n));
             let forbidden = forbidden.collect::<Vec<_>>();
             let free = |entry: &Entry| {
-                let last = entry.address + entry.ty.words() - 1;
-                !forbidden.iter().any(|&(from, to)| from <= last && entry.address <= to)
+                let last = entry.address + u32::from(entry.span()) - 1;
+                let meets = |&(from, to): &(u16, u16)| {
+                    u32::from(from) <= last && entry.address <= u32::from(to)
+                };
+                !forbidden.iter().any(meets)
             };
             let entries = entries.into_iter().filter(free).collect::<Vec<_>>();
             let map = RegisterMap { forbidden: &forbidden, ..map(&entries, read_limit) };
@@ -189,9 +224,12 @@ mod tests {
                 prop_assert!(blocks.iter().any(|block| block.offset_of(entry).is_some()));
             }
             for block in blocks.iter() {
-                let last = block.address + block.count - 1;
+                let last = block.address + u32::from(block.count) - 1;
                 prop_assert!(block.count <= read_limit);
-                prop_assert!(!forbidden.iter().any(|&(a, b)| a <= last && block.address <= b));
+                let meets = |&(from, to): &(u16, u16)| {
+                    u32::from(from) <= last && block.address <= u32::from(to)
+                };
+                prop_assert!(!forbidden.iter().any(meets));
             }
         }
     }

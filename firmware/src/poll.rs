@@ -1,13 +1,13 @@
 //! One meter is read once.
 //!
-//! In: a bus, the meter's map, its unit id and ratios. Out: a reading for every entry, each
+//! In: a bus, the meter's map, its address and ratios. Out: a reading for every entry, each
 //! a value or the reason why there is none, and how the meter is. A meter that says nothing
 //! costs one request: the rest of its blocks is not asked for.
 
-use wire::List;
 use wire::message::READINGS_MAX;
-use wire::modbus::{Ratios, RegisterMap, Table, VALUE_WORDS_MAX, decode};
+use wire::modbus::{Ratios, RegisterMap, Table, VALUE_LEN_MAX, decode};
 use wire::reading::{Reading, Value};
+use wire::{Address, List};
 
 use crate::bus::{Bus, Pace, PollError, Request};
 use crate::planner::{self, Block};
@@ -44,7 +44,7 @@ pub struct Manner {
 pub async fn poll<B: Bus>(
     bus: &mut B,
     map: &RegisterMap<'_>,
-    unit_id: u8,
+    meter: Address,
     ratios: Ratios,
     manner: Manner,
     mut answered: impl FnMut(),
@@ -55,7 +55,7 @@ pub async fn poll<B: Bus>(
     let mut words = [0; REGISTERS_MAX];
     for block in planner::blocks(map, manner.gap_max).iter() {
         let Some(words) = words.get_mut(..usize::from(block.count)) else { continue };
-        let ask = |table, address| Request { unit_id, table, address, pace: Pace::of(map) };
+        let ask = |table, address| Request { meter, table, address, pace: Pace::of(map) };
         let request = ask(block.table, block.address);
         let outcome = read(bus, &request, words, manner.attempts).await;
         match outcome {
@@ -118,17 +118,17 @@ async fn one_by_one<B: Bus>(
     bus: &mut B,
     map: &RegisterMap<'_>,
     block: &Block,
-    ask: impl Fn(Table, u16) -> Request,
+    ask: impl Fn(Table, u32) -> Request,
     ratios: Ratios,
     values: &mut Values,
 ) -> Option<PollError> {
-    let mut words = [0; VALUE_WORDS_MAX];
+    let mut words = [0; VALUE_LEN_MAX];
     let mut first_error = None;
     for (entry, value) in map.entries.iter().zip(values) {
         if block.offset_of(entry).is_none() {
             continue;
         }
-        let Some(words) = words.get_mut(..usize::from(entry.ty.words())) else { continue };
+        let Some(words) = words.get_mut(..usize::from(entry.span())) else { continue };
         *value = match bus.read(&ask(entry.table, entry.address), words).await {
             Ok(()) => Some(decode(entry, words, ratios)),
             Err(error) => {
@@ -143,17 +143,18 @@ async fn one_by_one<B: Bus>(
     first_error
 }
 
-/// Whether a block has registers that belong to no entry.
+/// Whether a block has registers that belong to no entry. What lies behind an identifier has
+/// none: it comes as a whole.
 fn has_gaps(map: &RegisterMap<'_>, block: &Block) -> bool {
     let inside = map.entries.iter().filter(|entry| block.offset_of(entry).is_some());
-    let words = inside.fold(0_u16, |sum, entry| sum.saturating_add(entry.ty.words()));
-    words < block.count
+    let words = inside.fold(0_u16, |sum, entry| sum.saturating_add(entry.span()));
+    words < block.count && !block.table.holds_bytes()
 }
 
 fn keep(map: &RegisterMap<'_>, block: &Block, words: &[u16], ratios: Ratios, values: &mut Values) {
     for (entry, value) in map.entries.iter().zip(values) {
         let Some(offset) = block.offset_of(entry) else { continue };
-        let end = offset.saturating_add(usize::from(entry.ty.words()));
+        let end = offset.saturating_add(usize::from(entry.span()));
         *value = words.get(offset..end).map(|words| decode(entry, words, ratios));
     }
 }

@@ -1,6 +1,6 @@
 //! From the site book to the plan of each node.
 //!
-//! A node knows no meter models: its plan carries the registers. In: a checked site book
+//! A node knows no meter models: its plan carries the registers and data identifiers. In: a checked site book
 //! and its version. Out: one encoded `wire::message::Plan` per node.
 
 use std::collections::BTreeMap;
@@ -10,9 +10,10 @@ use bytes::Bytes;
 use firmware::load::{Load, THINKING_MS};
 use wire::List;
 use wire::message::{Plan, PlanFault, PlanMap, PlannedMeter};
-use wire::modbus::{LineSettings, Ratios};
-use wire::{Name, models};
+use wire::modbus::{LineSettings, Parity, Ratios};
+use wire::{Name, Protocol};
 
+use crate::site_book::meter::Known;
 use crate::site_book::{Node, SiteBook};
 
 /// Why a node cannot be given a plan.
@@ -37,6 +38,38 @@ pub enum PlanError {
         meter: Name,
         /// What the site book says.
         model: String,
+    },
+    /// Meters on one bus whose lines cannot be set alike.
+    #[error(
+        "node `{node}` has meters of two parities on one bus: `{first}` speaks {}, `{second}` {}; \
+         put them on two nodes, or set the meters alike and say so with `parity` at the node",
+        word(parities.0), word(parities.1)
+    )]
+    Parity {
+        /// The node.
+        node: Name,
+        /// A meter.
+        first: Name,
+        /// Another.
+        second: Name,
+        /// Of the one and the other.
+        parities: Box<(Parity, Parity)>,
+    },
+    /// A meter whose protocol fixes its parity, on a node whose line is set otherwise.
+    #[error(
+        "node `{node}` has `parity = \"{}\"`, but meter `{meter}` speaks {}, which is always even; \
+         put it on a node of its own, or set the other meters and the node to even parity",
+        word(*parity), protocol.code()
+    )]
+    FixedParity {
+        /// The node.
+        node: Name,
+        /// The meter.
+        meter: Name,
+        /// Of the node.
+        parity: Parity,
+        /// What the meter speaks.
+        protocol: Protocol,
     },
     /// The plan breaks a rule of the protocol.
     #[error("plan of node `{node}` is refused: {}", fault.code())]
@@ -84,6 +117,7 @@ fn encoded(book: &SiteBook, node: &Node, revision: u32) -> Result<Bytes, PlanErr
 
 fn plan(book: &SiteBook, node: &Node, revision: u32) -> Result<Plan, PlanError> {
     let mut known: Vec<&str> = Vec::new();
+    let mut first = None;
     let mut plan = Plan {
         revision,
         interval_s: node.interval_s,
@@ -93,16 +127,19 @@ fn plan(book: &SiteBook, node: &Node, revision: u32) -> Result<Plan, PlanError> 
         switches: List::new(),
     };
     for meter in book.site.meters.iter().filter(|meter| meter.node == node.id) {
-        let model = models::by_id(&meter.model).ok_or_else(|| PlanError::UnknownModel {
+        let model = book.model(&meter.model).ok_or_else(|| PlanError::UnknownModel {
             meter: meter.id,
             model: meter.model.clone(),
         })?;
         if plan.meters.is_empty() {
             plan.line = LineSettings {
                 baud: if node.baud == 0 { model.line.baud } else { node.baud },
+                parity: node.parity.unwrap_or(model.line.parity),
                 ..model.line
             };
         }
+        check_parity(node, plan.line, &first, meter, &model)?;
+        first.get_or_insert((meter.id, model.line.parity));
         let map = match known.iter().position(|id| *id == model.id) {
             Some(map) => map,
             None => {
@@ -118,10 +155,47 @@ fn plan(book: &SiteBook, node: &Node, revision: u32) -> Result<Plan, PlanError> 
     Ok(plan)
 }
 
+/// Checks that a meter can be heard on a line: a bus has one parity, and protocols that fix
+/// theirs leave no choice. Without a line (Modbus TCP) there is nothing to set.
+fn check_parity(
+    node: &Node,
+    line: LineSettings,
+    first: &Option<(Name, Parity)>,
+    meter: &Meter,
+    model: &Known<'_>,
+) -> Result<(), PlanError> {
+    let (own, protocol) = (model.line.parity, model.map.protocol());
+    if node.baud == 0 || own == line.parity {
+        return Ok(());
+    }
+    match (node.parity, first) {
+        // Whoever says what the line is has set the meters that can be set.
+        (Some(_), _) if protocol == Protocol::Modbus => Ok(()),
+        (Some(parity), _) => {
+            Err(PlanError::FixedParity { node: node.id, meter: meter.id, parity, protocol })
+        }
+        (None, Some((first, parity))) => Err(PlanError::Parity {
+            node: node.id,
+            first: *first,
+            second: meter.id,
+            parities: Box::new((*parity, own)),
+        }),
+        (None, None) => Ok(()),
+    }
+}
+
+fn word(parity: Parity) -> &'static str {
+    match parity {
+        Parity::None => "none",
+        Parity::Even => "even",
+        Parity::Odd => "odd",
+    }
+}
+
 fn planned(meter: &Meter, map: usize) -> PlannedMeter {
     PlannedMeter {
         meter: meter.id,
-        unit_id: meter.unit_id,
+        address: meter.address,
         map: u8::try_from(map).unwrap_or(u8::MAX),
         interval_s: u16::try_from(meter.interval_s).unwrap_or(u16::MAX),
         ratios: Ratios { pt: meter.pt, ct: meter.ct },
@@ -143,6 +217,72 @@ mod tests {
         let campus = Plan::decode(&plans[&Name::new("node-campus").unwrap()]).unwrap();
         assert_eq!((office.revision, office.maps.len(), office.meters.len()), (7, 1, 8));
         assert_eq!((campus.maps.len(), campus.meters.len()), (3, 5));
+    }
+
+    const SITE: &str = r#"
+[site]
+id = "school"
+name = "学校"
+zone = "Asia/Shanghai"
+[[building]]
+id = "main"
+name = "主楼"
+[[hours]]
+id = "day"
+name = "白天"
+[[area]]
+id = "hall"
+name = "大厅"
+building = "main"
+hours = "day"
+"#;
+
+    /// A node, and a meter of each model on it, with its address.
+    fn book(node: &str, meters: &[(&str, &str)]) -> SiteBook {
+        let mut text = format!("{SITE}[[node]]\nid = \"cabinet\"\nname = \"n\"\n{node}\n");
+        for (number, (model, address)) in meters.iter().enumerate() {
+            text += &format!(
+                "[[meter]]\nid = \"m{number}\"\nname = \"m\"\narea = \"hall\"\n\
+                 node = \"cabinet\"\nmodel = \"{model}\"\n{address}\n"
+            );
+        }
+        site_book::parse(&text).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"))
+    }
+
+    const NUMBERED: (&str, &str) = ("dlt645-three-phase", "address = \"000012345678\"");
+    const EVEN: (&str, &str) = ("abb-b23", "unit_id = 7");
+    const NONE: (&str, &str) = ("eastron-sdm630", "unit_id = 8");
+
+    #[test]
+    fn meters_of_three_protocols_share_a_bus_of_one_parity() {
+        let water = ("cjt188-water", "address = \"2020120218\"");
+        let book = book("baud = 2400", &[NUMBERED, EVEN, water]);
+
+        let plan = Plan::decode(&plans(&book, 1).unwrap()[&book.nodes[0].id]).unwrap();
+
+        assert_eq!((plan.line.baud, plan.line.parity), (2_400, Parity::Even));
+        let addresses: Vec<u64> = plan.meters.iter().map(|it| it.address.number()).collect();
+        assert_eq!(addresses, [0x0000_1234_5678, 7, 0x0020_2012_0218]);
+    }
+
+    #[test]
+    fn a_bus_of_two_parities_is_refused_in_plain_words() {
+        let refused = |book: &SiteBook| plans(book, 1).unwrap_err().to_string();
+
+        assert_eq!(
+            refused(&book("baud = 2400", &[NUMBERED, NONE])),
+            "node `cabinet` has meters of two parities on one bus: `m0` speaks even, `m1` none; \
+             put them on two nodes, or set the meters alike and say so with `parity` at the node"
+        );
+        assert_eq!(
+            refused(&book("baud = 2400\nparity = \"none\"", &[NONE, NUMBERED])),
+            "node `cabinet` has `parity = \"none\"`, but meter `m1` speaks dlt645, which is always \
+             even; put it on a node of its own, or set the other meters and the node to even parity"
+        );
+        // The Modbus meter was set to even parity, and the node says so.
+        assert!(plans(&book("parity = \"even\"", &[NONE, NUMBERED]), 1).is_ok());
+        // Modbus TCP has no parity.
+        assert!(plans(&book("baud = 0", &[NONE, EVEN]), 1).is_ok());
     }
 
     #[test]

@@ -9,26 +9,32 @@
 //! further up, of one medium.
 //!
 //! Not here: its versions and authors (the journal), how other people's devices are
-//! mapped ([`mapping`]).
+//! mapped ([`mapping`]), a meter ([`meter`]) and a model of the user's own ([`model`]).
 
 mod formula;
 mod limit;
 pub mod mapping;
+pub mod meter;
+pub mod model;
 pub mod path;
 pub mod presets;
 mod tariff;
 pub mod topic;
 
+use std::sync::Arc;
+
 use analysis::calendar::{Holidays, OpeningHours, Spans};
-use analysis::site::{
-    Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Text, VIRTUAL,
-};
+use analysis::model::OwnModel;
+use analysis::site::{Area, Building, Language, Meter, Person, Role, Site, Text, VIRTUAL};
 use analysis::tariff::Tariff;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
-use wire::{Name, Quantity, models};
+use wire::modbus::Parity;
+use wire::{Name, models};
 
-use self::mapping::{MappedMeter, Mapping};
+use self::mapping::Mapping;
+use self::meter::Known;
+use self::model::Model;
 use crate::document::{self, Mistake, Section};
 
 /// A site, and how its nodes reach their meters.
@@ -40,9 +46,19 @@ pub struct SiteBook {
     pub nodes: Vec<Node>,
     /// How other people's devices become meters.
     pub mappings: Vec<Mapping>,
+    /// Meter models of the user's own.
+    pub models: Vec<Model>,
 }
 
 impl SiteBook {
+    /// Returns a meter model by its name, whether it comes with the program or is described
+    /// here.
+    #[must_use]
+    pub fn model(&self, id: &str) -> Option<Known<'_>> {
+        let own = || self.models.iter().find(|model| model.id == id).map(Model::known);
+        meter::built_in(id).or_else(own)
+    }
+
     /// Returns the meters that nodes of ours poll, each with its node.
     pub fn polled(&self) -> impl Iterator<Item = (Name, Name)> {
         let ours = |meter: &&Meter| self.nodes.iter().any(|node| node.id == meter.node);
@@ -61,6 +77,8 @@ pub struct Node {
     pub interval_s: u16,
     /// Speed of its line, baud; 0 for a bus without a line of its own.
     pub baud: u32,
+    /// Parity of its line, if it is not that with which its meters leave the factory.
+    pub parity: Option<Parity>,
 }
 
 /// Reads a site book.
@@ -102,17 +120,42 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
             mappings.push(mapping);
             Some(())
         });
+        let mut own: Vec<Model> = Vec::new();
+        let mut broken = Vec::new();
+        root.sections("model", |section| {
+            match model::read(section, &own) {
+                Some(model) => own.push(model),
+                None => broken.extend(section.text("id").map(str::to_owned)),
+            }
+            Some(())
+        });
+        let own_models: Arc<[OwnModel]> = own.iter().map(|model| model.values.clone()).collect();
+        let mut known: Vec<Known<'_>> = own.iter().map(Model::known).collect();
+        for model in models::MODELS {
+            known.push(meter::known(model));
+        }
         let mut meters: Vec<Meter> = Vec::new();
         root.sections("meter", |section| {
-            let meter = if section.has("mapping") {
-                read_mapped_meter(section, &mut mappings)?
+            let mut meter = if section.has("mapping") {
+                meter::read_mapped(section, &mut mappings)?
             } else if section.has("formula") {
                 formula::read(section, &meters)?
             } else {
-                let meter = read_meter(section, &nodes)?;
+                let meter = meter::read_polled(section, &nodes, &known, &broken)?;
                 refer(section, "node", nodes.iter().any(|it| it.id == meter.node));
-                if meters.iter().any(|it| it.node == meter.node && it.unit_id == meter.unit_id) {
-                    section.mistake("unit_id", "is taken by another meter of the same node");
+                // Modbus and a protocol with numbers do not hear each other.
+                let speaks = |meter: &Meter| {
+                    let model = known.iter().find(|model| model.id == meter.model);
+                    model.map(|model| model.map.protocol())
+                };
+                let same = |it: &Meter| {
+                    it.node == meter.node
+                        && it.address == meter.address
+                        && speaks(it) == speaks(&meter)
+                };
+                if meters.iter().any(same) {
+                    let key = if section.has("address") { "address" } else { "unit_id" };
+                    section.mistake(key, "is taken by another meter of the same node");
                 }
                 meter
             };
@@ -133,6 +176,7 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
             if meters.iter().any(|it| it.id == meter.id) {
                 section.mistake("id", "is taken by a meter further up");
             }
+            meter.own_models = Arc::clone(&own_models);
             meters.push(meter);
             Some(())
         });
@@ -145,7 +189,8 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
         let (id, name, zone, currency) = head?;
         let site =
             Site { id, name, zone, currency, buildings, areas, hours, meters, tariffs, people };
-        Some(SiteBook { site, nodes, mappings })
+        drop(known);
+        Some(SiteBook { site, nodes, mappings, models: own })
     })
 }
 
@@ -260,153 +305,15 @@ fn read_node(section: &Section<'_>) -> Option<Node> {
     let name = name(section);
     let interval_s = section.integer("interval_s", 1..=3_600).unwrap_or(60);
     let baud = section.integer("baud", 0..=1_000_000).unwrap_or(9_600);
+    let parity = [("none", Parity::None), ("even", Parity::Even), ("odd", Parity::Odd)];
+    let parity = section.choice("parity", &parity);
     Some(Node {
         id: id?,
         name,
         interval_s: u16::try_from(interval_s).ok()?,
         baud: u32::try_from(baud).ok()?,
+        parity,
     })
-}
-
-fn read_meter(section: &Section<'_>, nodes: &[Node]) -> Option<Meter> {
-    let id = section.need_parsed("id");
-    let name = name(section);
-    let models: Vec<(&str, &models::Model)> = models::MODELS.iter().map(|it| (it.id, it)).collect();
-    if !section.has("model") {
-        section.mistake("model", "is missing");
-    }
-    let model = section.choice("model", &models);
-    let own = model.map_or(Medium::Electricity, |model| medium_of(model.medium));
-    let medium = section.choice("medium", &Medium::ALL.map(|it| (it.code(), it))).unwrap_or(own);
-    if model.is_some() && medium != own {
-        section
-            .mistake("medium", format!("is not what this model counts, which is `{}`", own.code()));
-    }
-    let load = section.choice("load", &Load::ALL.map(|it| (it.code(), it))).unwrap_or(Load::Whole);
-    let area = section.need_parsed("area");
-    let parent = section.parsed("parent");
-    let node: Option<Name> = section.need_parsed("node");
-    if !section.has("unit_id") {
-        section.mistake("unit_id", "is missing");
-    }
-    let unit_id = section.integer("unit_id", 1..=247);
-    let ratio = |key: &str| section.decimal(key, 1_000).unwrap_or(1_000);
-    let (pt, ct) = (ratio("pt"), ratio("ct"));
-    for (key, value) in [("pt", pt), ("ct", ct)] {
-        if value < 1 || i64::from(u32::MAX) < value {
-            section.mistake(key, "must be more than 0 and at most 4294967");
-        }
-    }
-    let own =
-        node.and_then(|id| nodes.iter().find(|it| it.id == id)).map_or(60, |it| it.interval_s);
-    let interval_s = section.integer("interval_s", 1..=3_600).unwrap_or(i64::from(own));
-    let tariff = section.parsed("tariff");
-    let counters: Vec<(&str, Quantity)> = COUNTERS.iter().map(|it| (it.name(), *it)).collect();
-    let counter = section.choice("counter", &counters);
-    let has = |it: Quantity| {
-        model.is_none_or(|model| model.map.entries.iter().any(|entry| entry.quantity == it))
-    };
-    if counter.is_some_and(|counter| !has(counter)) {
-        section.mistake("counter", "is not among the registers of this model");
-    }
-    let counter = counter.or(model.map(|model| model.counter));
-    let rate_max = limit::read(section, medium, counter, pt);
-    Some(Meter {
-        id: id?,
-        name,
-        model: model?.id.to_owned(),
-        medium,
-        load,
-        area: area?,
-        parent,
-        node: node?,
-        unit_id: u8::try_from(unit_id?).ok()?,
-        pt: u32::try_from(pt).ok()?,
-        ct: u32::try_from(ct).ok()?,
-        interval_s: u32::try_from(interval_s).ok()?,
-        counter: counter?,
-        tariff,
-        rate_max,
-        formula: None,
-    })
-}
-
-/// Reads a meter that somebody else's device tells of; notes it in its mapping.
-fn read_mapped_meter(section: &Section<'_>, mappings: &mut [Mapping]) -> Option<Meter> {
-    let id = section.need_parsed("id");
-    let name = name(section);
-    let medium = section.choice("medium", &Medium::ALL.map(|it| (it.code(), it)));
-    let medium = medium.unwrap_or(Medium::Electricity);
-    let load = section.choice("load", &Load::ALL.map(|it| (it.code(), it))).unwrap_or(Load::Whole);
-    let area = section.need_parsed("area");
-    let parent = section.parsed("parent");
-    let tariff = section.parsed("tariff");
-    let counters: Vec<(&str, Quantity)> = COUNTERS.iter().map(|it| (it.name(), *it)).collect();
-    let usual = match medium {
-        Medium::Electricity => Quantity::ActiveEnergyImport,
-        Medium::Water | Medium::Gas => Quantity::Volume,
-    };
-    let counter = section.choice("counter", &counters).unwrap_or(usual);
-    let is_power = counter == Quantity::ActivePower && medium == Medium::Electricity;
-    if counter.unit() != medium.unit() && !is_power {
-        section.mistake("counter", format!("does not count {}", medium.code()));
-    }
-    let rate_max = limit::read(section, medium, Some(counter), 1_000);
-    let device = section.text("device");
-    let channel = section.text("channel").unwrap_or_default().to_owned();
-    let interval_s = section.integer("interval_s", 1..=86_400);
-    let by: Name = section.need_parsed("mapping")?;
-    let Some(mapping) = mappings.iter_mut().find(|it| it.id == by) else {
-        refer(section, "mapping", false);
-        return None;
-    };
-    let id: Name = id?;
-    let device = mapping.full_device(device.unwrap_or(id.as_str()));
-    if !mapping.tells_apart() && !mapping.meters.is_empty() {
-        section.mistake(
-            "mapping",
-            "is for one meter: it needs `{device}` in its topic, or `device`, or `meter` with each value, to tell more apart",
-        );
-    }
-    if mapping.meters.iter().any(|it| it.device == device && it.channel == channel) {
-        section.mistake("device", "is taken by another meter of the same mapping");
-    }
-    mapping.meters.push(MappedMeter { id, device, channel });
-    Some(Meter {
-        id,
-        name,
-        model: mapping.word.clone(),
-        medium,
-        load,
-        area: area?,
-        parent,
-        node: mapping.id,
-        unit_id: 0,
-        pt: 1_000,
-        ct: 1_000,
-        interval_s: u32::try_from(interval_s.unwrap_or(i64::from(mapping.interval_s))).ok()?,
-        counter,
-        tariff,
-        rate_max,
-        formula: None,
-    })
-}
-
-/// What consumption can be taken from. The last is power alone, which is integrated.
-const COUNTERS: [Quantity; 5] = [
-    Quantity::ActiveEnergyImport,
-    Quantity::ActiveEnergyExport,
-    Quantity::Volume,
-    Quantity::StandardVolume,
-    Quantity::ActivePower,
-];
-
-const fn medium_of(medium: models::Medium) -> Medium {
-    match medium {
-        models::Medium::Electricity => Medium::Electricity,
-        models::Medium::Water => Medium::Water,
-        models::Medium::Gas => Medium::Gas,
-    }
 }
 
 #[cfg(test)]
@@ -503,7 +410,7 @@ hours = "day"
 
         let meter = &book.site.meters[0];
         assert_eq!((meter.model.as_str(), meter.node.as_str()), ("tasmota", "plugs"));
-        assert_eq!((meter.unit_id, meter.interval_s), (0, 300));
+        assert_eq!((meter.address.number(), meter.interval_s), (0, 300));
         assert_eq!(book.polled().count(), 0, "no node of ours polls it");
         assert_eq!(book.mappings[0].meters[0].device, "DVES_1");
     }

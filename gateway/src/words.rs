@@ -102,7 +102,7 @@ pub fn volume(ml: i64) -> String {
 #[must_use]
 pub fn amount(language: Language, medium: Medium, thousandths: i64) -> String {
     match medium {
-        Medium::Electricity => energy(language, thousandths),
+        Medium::Electricity | Medium::Heat => energy(language, thousandths),
         Medium::Water | Medium::Gas => volume(thousandths),
     }
 }

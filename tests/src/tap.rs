@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::Packet;
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
-use wire::List;
 use wire::message::{Pack, Plan, PlanMap, PlannedMeter, State};
 use wire::modbus::LineSettings;
 use wire::topic::{Channel, parse};
+use wire::{Address, List};
 
 use crate::world::wait_for;
 
@@ -164,7 +164,11 @@ fn plan_of_the_office() -> Result<Plan> {
     let map = PlanMap::new(&map).ok().context("a map that fits")?;
     let mut meters = List::new();
     for (unit_id, meter) in (1..).zip(METERS) {
-        let meter = PlannedMeter { meter: meter.parse()?, unit_id, ..PlannedMeter::default() };
+        let meter = PlannedMeter {
+            meter: meter.parse()?,
+            address: Address::unit_id(unit_id),
+            ..PlannedMeter::default()
+        };
         meters.push(meter).ok().context("room for a meter")?;
     }
     Ok(Plan {

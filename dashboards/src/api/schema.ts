@@ -1223,7 +1223,7 @@ export interface components {
          * @description What a meter counts.
          * @enum {string}
          */
-        Medium: "electricity" | "water" | "gas";
+        Medium: "electricity" | "water" | "gas" | "heat";
         /** @description The site's month, for one medium. */
         MediumMonth: components["schemas"]["Figures"] & {
             /** @description Of what. */

@@ -11,13 +11,15 @@
 //!
 //! Not here: sockets (`serve`), and what a bad cable does to an answer (`line`).
 
+mod numbered;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use wire::message::READINGS_MAX;
-use wire::modbus::{Entry, Ratios, Table, decode, encode};
+use wire::modbus::{Entry, Ratios, Table, VALUE_LEN_MAX, decode, encode};
 use wire::models::{self, Model};
-use wire::{Absence, List, Name, Quantity, Reading, Unit, Value};
+use wire::{Absence, Address, List, Name, Protocol, Quantity, Reading, Unit, Value};
 
 use crate::column::{Column, ColumnError};
 use crate::electrical::{Measured, Surroundings};
@@ -44,8 +46,8 @@ pub struct MeterSpec {
     pub model: String,
     /// The bus it hangs on.
     pub bus: Name,
-    /// Its address there, 1 to 247.
-    pub unit_id: u8,
+    /// Its address there: a unit id, or the number of a meter whose model has one.
+    pub address: Address,
     /// What it replays.
     pub source: Source,
     /// What its counter showed when it was installed, at the beginning of 2024; mWh or mL.
@@ -91,14 +93,14 @@ pub enum CampusError {
         meter: Name,
     },
     /// An address that cannot be asked for, or that another meter on the bus has.
-    #[error("meter `{meter}` cannot have unit id {unit_id} on bus `{bus}`")]
+    #[error("meter `{meter}` cannot have address {:x} on bus `{bus}`", address.number())]
     UnitId {
         /// The meter.
         meter: Name,
         /// The bus.
         bus: Name,
         /// The address.
-        unit_id: u8,
+        address: Address,
     },
     /// A parent that is not named before its child, so that no meter feeds itself.
     #[error("meter `{meter}` has parent `{parent}`, which is not described before it")]
@@ -183,10 +185,12 @@ impl Campus {
             if places.insert(meter, place).is_some() {
                 return Err(CampusError::TwiceNamed { meter });
             }
-            let same =
-                |other: &Meter| (other.spec.bus, other.spec.unit_id) == (spec.bus, spec.unit_id);
-            if !(1..=247).contains(&spec.unit_id) || meters.iter().any(same) {
-                return Err(CampusError::UnitId { meter, bus: spec.bus, unit_id: spec.unit_id });
+            let same = |other: &Meter| {
+                (other.spec.bus, other.spec.address) == (spec.bus, spec.address)
+                    && other.model.map.protocol() == model.map.protocol()
+            };
+            if !spec.address.fits(model.map.protocol()) || meters.iter().any(same) {
+                return Err(CampusError::UnitId { meter, bus: spec.bus, address: spec.address });
             }
             let mut above = spec.parent;
             while let Some(parent) = above {
@@ -306,9 +310,14 @@ impl Campus {
         Ok(())
     }
 
-    /// Returns the place of the meter that has an address on a bus.
+    /// Returns the place of the meter that has a unit id on a bus.
     pub(crate) fn on_bus(&self, bus: &Name, unit_id: u8) -> Option<usize> {
-        self.meters.iter().position(|meter| meter.spec.bus == *bus && meter.spec.unit_id == unit_id)
+        let address = Address::unit_id(unit_id);
+        self.meters.iter().position(|meter| {
+            meter.spec.bus == *bus
+                && meter.spec.address == address
+                && meter.model.map.protocol() == Protocol::Modbus
+        })
     }
 
     /// Returns the counter's quantity of a meter, and its description.
@@ -344,7 +353,7 @@ impl Campus {
                 Refusal::Count
             });
         }
-        let first = entries().map(|entry| u32::from(entry.address)).min();
+        let first = entries().map(|entry| entry.address).min();
         let first = first.ok_or(Refusal::Function)?;
         let end = entries().map(end_of).max().unwrap_or(first);
         let (start, stop) = (u32::from(address), u32::from(address) + u32::from(count));
@@ -361,8 +370,8 @@ impl Campus {
         let measured = self.measured(meter, &self.loads(place), instant);
         for entry in entries() {
             let words = meter.words(entry, measured);
-            let words = words.iter().take(usize::from(entry.ty.words()));
-            for (at, &word) in (u32::from(entry.address)..).zip(words) {
+            let words = words.iter().take(usize::from(entry.span()));
+            for (at, &word) in (entry.address..).zip(words) {
                 let slot = at.checked_sub(start).and_then(|slot| usize::try_from(slot).ok());
                 if let Some(register) = slot.and_then(|slot| registers.get_mut(slot)) {
                     *register = word;
@@ -414,8 +423,14 @@ impl Campus {
         let measured = self.measured(meter, loads, instant);
         let mut readings = List::new();
         for entry in meter.model.map.entries {
-            let words = if faults.nonsense { [u16::MAX; 4] } else { meter.words(entry, measured) };
-            let words = words.get(..usize::from(entry.ty.words()));
+            let words = if !faults.nonsense {
+                meter.words(entry, measured)
+            } else if entry.table.holds_bytes() {
+                [0xFF; VALUE_LEN_MAX]
+            } else {
+                [u16::MAX; VALUE_LEN_MAX]
+            };
+            let words = words.get(..usize::from(entry.span()));
             let value = words.map_or(Value::Absent(Absence::Garbled), |words| {
                 decode(entry, words, meter.spec.ratios)
             });
@@ -430,20 +445,20 @@ impl Campus {
 
 impl Meter {
     /// Returns the registers of one value; zero if the register cannot show it.
-    fn words(&self, entry: &Entry, measured: Measured) -> [u16; 4] {
-        let mut words = [0; 4];
+    fn words(&self, entry: &Entry, measured: Measured) -> [u16; VALUE_LEN_MAX] {
+        let mut words = [0; VALUE_LEN_MAX];
         if let Some(value) = self.surroundings.shown(entry.quantity, measured)
-            && let Some(out) = words.get_mut(..usize::from(entry.ty.words()))
+            && let Some(out) = words.get_mut(..usize::from(entry.span()))
             && encode(entry, value, self.spec.ratios, out).is_err()
         {
-            words = [0; 4];
+            words = [0; VALUE_LEN_MAX];
         }
         words
     }
 }
 
 fn end_of(entry: &Entry) -> u32 {
-    u32::from(entry.address) + u32::from(entry.ty.words())
+    entry.address + u32::from(entry.span())
 }
 
 fn checked_model(spec: &MeterSpec) -> Result<&'static Model, CampusError> {

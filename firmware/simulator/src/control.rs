@@ -8,6 +8,10 @@
 //! {"set":"bad_crc","meter":"office-plug","on":true}
 //! {"set":"nonsense","meter":"office-plug","on":true}
 //! {"set":"delay_ms","meter":"office-plug","ms":700}
+//! {"set":"wrong_address","meter":"office-plug","on":true}
+//! {"set":"split","meter":"office-plug","on":true}
+//! {"set":"noise","meter":"office-plug","on":true}
+//! {"set":"leads","meter":"office-plug","count":0}
 //! {"get":"meters"}
 //! {"get":"counter","meter":"office-plug"}
 //! ```
@@ -107,7 +111,7 @@ enum ControlError {
     #[error("the line is no JSON object: {0}")]
     Json(serde_json::Error),
     #[error(
-        "the line has neither `set` (lights, silent, bad_crc, nonsense, delay_ms) \
+        "the line has neither `set` (lights, silent, bad_crc, nonsense, delay_ms, wrong_address, split, noise, leads) \
          nor `get` (meters, counter)"
     )]
     NoVerb,
@@ -158,7 +162,7 @@ fn meters(campus: &Campus) -> Vec<Value> {
             "parent": spec.parent.as_ref().map(Name::as_str),
             "model": spec.model,
             "bus": spec.bus.as_str(),
-            "unit_id": spec.unit_id,
+            "unit_id": spec.address.number(),
         })
     });
     described.collect()

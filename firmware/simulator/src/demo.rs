@@ -4,8 +4,8 @@
 //! The site book of the demo describes the same meters for people; names, unit ids, models
 //! and parents must agree with it.
 
-use wire::Name;
 use wire::modbus::Ratios;
+use wire::{Address, Name};
 
 use crate::campus::{MeterSpec, Source};
 use crate::column::Column;
@@ -56,7 +56,7 @@ pub fn demo_campus() -> Vec<MeterSpec> {
                 parent: Name::new(parent).ok(),
                 model: model.to_owned(),
                 bus: Name::new(bus).ok()?,
-                unit_id,
+                address: Address::unit_id(unit_id),
                 source: Source { column, share },
                 dial: dial * 1_000_000,
                 ratios: Ratios::ONE,

@@ -31,6 +31,8 @@ pub(crate) struct Surroundings {
     reactive: i64,
     /// Whether the counter is of gas at standard conditions.
     gas: bool,
+    /// Whether it is of energy, so that what flows carries it.
+    energy: bool,
 }
 
 /// Working pressure of the gas, absolute, in mPa; 3 kPa above the standard.
@@ -38,6 +40,10 @@ const GAS_MPA: i64 = 104_325_000;
 /// Standard pressure. The gas is at 20 °C, the standard temperature, so that the ratio of
 /// the pressures is the ratio of the volumes.
 const STANDARD_MPA: i64 = 101_325_000;
+/// Parts of the consumption in the first three tariffs, in thousandths: sharp, peak, flat.
+const TARIFFS: [i64; 3] = [100, 300, 350];
+/// What a litre of water carries at 20 K between supply and return: 23.26 Wh, in mWh.
+const HEAT_OF_LITRE: i64 = 23_260;
 
 impl Surroundings {
     pub(crate) fn of(meter: &Name, column: Column) -> Self {
@@ -54,7 +60,8 @@ impl Surroundings {
         };
         let phases = [first, second, 1_000 - first - second];
         let gas = matches!(column, Column::LibraryGas | Column::TeachingGas);
-        Self { seed, phases, power_factor, reactive, gas }
+        let energy = column.unit() == wire::Unit::WattHour;
+        Self { seed, phases, power_factor, reactive, gas, energy }
     }
 
     /// Returns what a meter shows for a quantity, in thousandths of its unit; `None` if no
@@ -62,8 +69,17 @@ impl Surroundings {
     pub(crate) fn shown(&self, quantity: Quantity, measured: Measured) -> Option<i64> {
         let Measured { instant, counter, rate } = measured;
         Some(match quantity {
-            Quantity::ActivePower | Quantity::StandardVolumeFlow => rate,
-            Quantity::ActiveEnergyImport | Quantity::StandardVolume => counter,
+            Quantity::ActivePower | Quantity::StandardVolumeFlow | Quantity::HeatPower => rate,
+            Quantity::ActiveEnergyImport | Quantity::StandardVolume | Quantity::HeatEnergy => {
+                counter
+            }
+            Quantity::ActiveEnergyImportT1 => part(counter, TARIFFS[0], 1_000),
+            Quantity::ActiveEnergyImportT2 => part(counter, TARIFFS[1], 1_000),
+            Quantity::ActiveEnergyImportT3 => part(counter, TARIFFS[2], 1_000),
+            // The last takes the rest, so that four make the whole.
+            Quantity::ActiveEnergyImportT4 => {
+                counter - TARIFFS.into_iter().map(|share| part(counter, share, 1_000)).sum::<i64>()
+            }
             Quantity::ActivePowerL1 => self.phase_mw(0, rate),
             Quantity::ActivePowerL2 => self.phase_mw(1, rate),
             Quantity::ActivePowerL3 => self.phase_mw(2, rate),
@@ -80,9 +96,14 @@ impl Surroundings {
             Quantity::CurrentL3 => self.current_ma(2, measured),
             Quantity::ActiveEnergyExport
             | Quantity::ReactiveEnergyExport
-            | Quantity::VolumeReverse => 0,
+            | Quantity::VolumeReverse
+            | Quantity::Status => 0,
+            Quantity::Volume if self.energy => part(counter, 1_000, HEAT_OF_LITRE),
+            Quantity::VolumeFlow if self.energy => part(rate, 1_000, HEAT_OF_LITRE),
             Quantity::Volume => self.at_working_conditions(counter),
             Quantity::VolumeFlow => self.at_working_conditions(rate),
+            Quantity::Temperature if self.energy => self.supply(instant),
+            Quantity::ReturnTemperature => self.supply(instant) - 20_000,
             Quantity::Temperature if self.gas => 20_000,
             Quantity::Temperature => 14_000 + drift(self.seed, instant, 14_400, 1_200),
             Quantity::Pressure if self.gas => GAS_MPA,
@@ -93,6 +114,11 @@ impl Surroundings {
 }
 
 impl Surroundings {
+    /// Returns the supply of a heat circuit: near 55 °C.
+    fn supply(&self, instant: i64) -> i64 {
+        55_000 + drift(self.seed, instant, 7_200, 2_000)
+    }
+
     /// Returns the power of one phase. The third takes the rest, so that three make the whole.
     fn phase_mw(&self, phase: usize, rate: i64) -> i64 {
         let of = |phase: usize| part(rate, self.phases[phase], 1_000);

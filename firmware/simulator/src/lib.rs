@@ -1,8 +1,8 @@
-//! A small campus of Modbus meters that replay real measurements.
+//! A small campus of meters that replay real measurements.
 //!
 //! In: hourly measurements of real buildings (`data/`, see its `SOURCES.md`), a list of
 //! meters, and what a test or a demo switches. Out: registers of real meter models, served
-//! over RTU over TCP and Modbus TCP.
+//! over RTU over TCP and Modbus TCP, and on the former also meters of DL/T 645 and CJ/T 188.
 //!
 //! What a meter shows is a pure function of the instant and of what was switched. History
 //! that is computed at once and registers that are polled live therefore agree to the last
@@ -17,6 +17,7 @@
 //! - [`campus`]: meters, their counters and their registers at any instant;
 //! - [`demo`]: the campus that `gengfu demo` shows;
 //! - [`mod@serve`]: the buses, answered by tokio-modbus;
+//! - `national`: meters that speak DL/T 645 or CJ/T 188;
 //! - `line`: faults on the cable, byte by byte;
 //! - [`control`]: the address at which a test switches lights and breaks meters.
 #![warn(missing_docs)]
@@ -27,6 +28,7 @@ pub mod control;
 pub mod demo;
 mod electrical;
 mod line;
+mod national;
 mod replay;
 pub mod script;
 pub mod serve;

@@ -13,6 +13,9 @@ pub const EVENTS_MAX: usize = 10_000;
 /// The largest load that can be switched on, in watts.
 pub const WATTS_MAX: u32 = 1_000_000;
 
+/// The most lead bytes before an answer.
+pub const LEADS_MAX: u32 = 4;
+
 /// The longest delay of an answer.
 pub const DELAY_MAX_MS: u32 = 60_000;
 
@@ -47,6 +50,26 @@ pub enum Set {
     DelayMs {
         /// By how many milliseconds; 0 for at once.
         ms: u32,
+    },
+    /// Answers of a meter with a number come under another one.
+    WrongAddress {
+        /// Whether they do.
+        on: bool,
+    },
+    /// Answers come in two pieces, some time apart.
+    Split {
+        /// Whether they do.
+        on: bool,
+    },
+    /// Noise stands before answers, with something like the beginning of one in it.
+    Noise {
+        /// Whether it does.
+        on: bool,
+    },
+    /// So many lead bytes stand before answers of a meter with a number, instead of four.
+    Leads {
+        /// 0 to [`LEADS_MAX`].
+        count: u32,
     },
 }
 
@@ -119,7 +142,13 @@ impl Set {
         let (key, value, most) = match self {
             Self::Lights { watts, .. } => ("watts", watts, WATTS_MAX),
             Self::DelayMs { ms } => ("ms", ms, DELAY_MAX_MS),
-            Self::Silent { .. } | Self::BadCrc { .. } | Self::Nonsense { .. } => return Ok(()),
+            Self::Leads { count } => ("count", count, LEADS_MAX),
+            Self::Silent { .. }
+            | Self::BadCrc { .. }
+            | Self::Nonsense { .. }
+            | Self::WrongAddress { .. }
+            | Self::Split { .. }
+            | Self::Noise { .. } => return Ok(()),
         };
         if value <= most { Ok(()) } else { Err(ScriptError::TooMuch { key, value, most }) }
     }
@@ -132,6 +161,11 @@ pub(crate) struct Faults {
     pub(crate) bad_crc: bool,
     pub(crate) nonsense: bool,
     pub(crate) delay_ms: u32,
+    pub(crate) wrong_address: bool,
+    pub(crate) split: bool,
+    pub(crate) noise: bool,
+    /// How many of the four usual lead bytes are missing.
+    pub(crate) leads_missing: u32,
 }
 
 /// What holds from an instant on.
@@ -175,6 +209,12 @@ impl Timeline {
                 Set::BadCrc { on } => state.faults.bad_crc = on,
                 Set::Nonsense { on } => state.faults.nonsense = on,
                 Set::DelayMs { ms } => state.faults.delay_ms = ms,
+                Set::WrongAddress { on } => state.faults.wrong_address = on,
+                Set::Split { on } => state.faults.split = on,
+                Set::Noise { on } => state.faults.noise = on,
+                Set::Leads { count } => {
+                    state.faults.leads_missing = LEADS_MAX.saturating_sub(count);
+                }
             }
             self.states.push(state);
         }

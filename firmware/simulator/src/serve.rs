@@ -1,4 +1,4 @@
-//! The buses, answered by tokio-modbus's servers.
+//! The buses, answered by tokio-modbus's servers, and by `national` where meters have numbers.
 //!
 //! In: a campus, listeners, the time. Out: Modbus answers, as the meters would give them.
 //!
@@ -21,6 +21,7 @@ use wire::modbus::Table;
 
 use crate::campus::{Campus, Refusal};
 use crate::line;
+use crate::national::Asked;
 use crate::script::Faults;
 
 /// The time now, in Unix seconds; a demo lets it run faster.
@@ -85,7 +86,7 @@ async fn answer(listener: TcpListener, meters: Meters) {
             }
             let (pipe, server_end) = tokio::io::duplex(line::PIPE_BYTES);
             let (kind, asked) = (meters.kind, meters.clone());
-            tokio::spawn(line::carry(client, pipe, kind, move |unit| asked.faults(unit)));
+            tokio::spawn(line::carry(client, pipe, kind, asked));
             Ok(Some((meters, server_end)))
         }
     };
@@ -118,12 +119,18 @@ struct Meters {
     now: Now,
 }
 
-impl Meters {
+impl line::Meters for Meters {
     fn faults(&self, unit_id: u8) -> Faults {
         let place = self.campus.on_bus(&self.bus, unit_id);
         place.map_or_else(Faults::default, |place| self.campus.faults_at(place, (self.now)()))
     }
 
+    fn numbered(&self, asked: &Asked) -> Option<(Vec<u8>, Faults)> {
+        self.campus.numbered(&self.bus, asked, (self.now)())
+    }
+}
+
+impl Meters {
     fn ask(&self, asked: &SlaveRequest<'_>) -> Result<Option<Response>, ExceptionCode> {
         let Some(place) = self.campus.on_bus(&self.bus, asked.slave) else {
             return match self.kind {

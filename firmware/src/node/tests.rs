@@ -10,7 +10,7 @@ use std::vec::Vec;
 use wire::message::{self, Action, PlanMap};
 use wire::modbus::{Entry, LineSettings, RegisterMap, Scale, Type};
 use wire::reading::{Absence, Value};
-use wire::{List, Quantity};
+use wire::{Address, List, Quantity};
 
 use crate::bus::Request;
 use crate::outbox::{RamOutbox, Ticket};
@@ -56,8 +56,11 @@ impl Bus for Meters<'_> {
     }
 
     async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
-        let (takes, outcome) =
-            if request.unit_id == 1 { (2, Ok(())) } else { (3, Err(PollError::Silent)) };
+        let (takes, outcome) = if request.meter == Address::unit_id(1) {
+            (2, Ok(()))
+        } else {
+            (3, Err(PollError::Silent))
+        };
         self.time.now.set(self.time.now.get().map(|now| now + takes));
         out.fill(7);
         outcome
@@ -95,7 +98,11 @@ fn plan(revision: u32) -> Plan {
         turnaround_ms: 0,
         forbidden: &[],
     };
-    let meter = |text, unit_id| PlannedMeter { meter: name(text), unit_id, ..Default::default() };
+    let meter = |text, unit_id| PlannedMeter {
+        meter: name(text),
+        address: Address::unit_id(unit_id),
+        ..Default::default()
+    };
     Plan {
         revision,
         interval_s: 60,
@@ -194,7 +201,7 @@ fn a_plan_that_asks_more_of_the_bus_than_there_is_is_refused_with_its_load() {
     take(&node, &plan(4));
     let meter = |n| PlannedMeter {
         meter: name(&std::format!("meter-{n}")),
-        unit_id: n,
+        address: Address::unit_id(n),
         ..Default::default()
     };
     let meters = List::from_slice(&(1..=30).map(meter).collect::<Vec<_>>()).unwrap();

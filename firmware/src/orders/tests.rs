@@ -46,7 +46,7 @@ impl Host for Acts {
 struct Relays {
     on: bool,
     stuck: bool,
-    written: Vec<(u8, u16, bool)>,
+    written: Vec<(u64, u32, bool)>,
     line: LineSettings,
 }
 
@@ -57,7 +57,7 @@ impl Bus for Relays {
 
     async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
         out.fill(u16::from(self.on));
-        match request.unit_id {
+        match request.meter.number() {
             20 => Ok(()),
             3 => Err(PollError::Refused(2)),
             _ => Err(PollError::Silent),
@@ -65,7 +65,7 @@ impl Bus for Relays {
     }
 
     async fn write_coil(&mut self, request: &Request, on: bool) -> Result<(), PollError> {
-        self.written.push((request.unit_id, request.address, on));
+        self.written.push((request.meter.number(), request.address, on));
         self.on = if self.stuck { self.on } else { on };
         Ok(())
     }

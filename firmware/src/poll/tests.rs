@@ -8,10 +8,10 @@ use wire::{Quantity, models};
 /// A meter whose registers hold their own address, with a list of what goes wrong.
 #[derive(Default)]
 struct Fake {
-    asked: Vec<(u16, usize)>,
-    faults: Vec<(u16, PollError)>,
+    asked: Vec<(u32, usize)>,
+    faults: Vec<(u32, PollError)>,
     /// Registers it does not have.
-    missing: Vec<u16>,
+    missing: Vec<u32>,
 }
 
 impl Bus for Fake {
@@ -20,11 +20,12 @@ impl Bus for Fake {
         if let Some(at) = self.faults.iter().position(|(address, _)| *address == request.address) {
             return Err(self.faults.remove(at).1);
         }
-        let end = request.address + u16::try_from(out.len()).unwrap();
+        let end = request.address + u32::try_from(out.len()).unwrap();
         if (request.address..end).any(|address| self.missing.contains(&address)) {
             return Err(PollError::Refused(ILLEGAL_ADDRESS));
         }
-        out.iter_mut().zip(request.address..).for_each(|(slot, address)| *slot = address);
+        let address = u16::try_from(request.address).unwrap();
+        out.iter_mut().zip(address..).for_each(|(slot, address)| *slot = address);
         Ok(())
     }
 }
@@ -49,7 +50,7 @@ fn polled(meter: &mut Fake, attempts: u8) -> (Polled, u32) {
     let map = RegisterMap { entries: &entries, ..models::by_id("eastron-sdm630").unwrap().map };
     let mut answers = 0;
     let manner = Manner { gap_max: GAP_MAX, attempts };
-    let poll = poll(meter, &map, 1, Ratios::ONE, manner, || answers += 1);
+    let poll = poll(meter, &map, Address::unit_id(1), Ratios::ONE, manner, || answers += 1);
     let polled = embassy_futures::block_on(poll);
     (polled, answers)
 }

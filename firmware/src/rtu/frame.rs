@@ -3,6 +3,8 @@
 //! Source: Modbus application protocol V1.1b3, 6.1 to 6.4; Modbus over Serial Line V1.02,
 //! 2.5.1.
 
+use wire::modbus::Table;
+
 use crate::bus::{PollError, Request};
 
 const EXCEPTION: u8 = 0x80;
@@ -28,7 +30,7 @@ const WRITE_COIL: u8 = 5;
 /// Returns the request for `count` registers or bits.
 #[must_use]
 pub fn request(request: &Request, count: u16) -> [u8; 8] {
-    sealed(request, request.table.function(), count)
+    sealed(request, request.table.id(), count)
 }
 
 /// Returns the request that switches a coil.
@@ -37,15 +39,17 @@ pub(super) fn coil(request: &Request, on: bool) -> [u8; 8] {
 }
 
 fn sealed(request: &Request, function: u8, word: u16) -> [u8; 8] {
-    let [address_high, address_low] = request.address.to_be_bytes();
+    // `Expected` is made first, and only of what has a unit id and a register.
+    let [.., address_high, address_low] = request.address.to_be_bytes();
+    let [.., unit_id] = request.meter.number().to_be_bytes();
     let [word_high, word_low] = word.to_be_bytes();
-    let body = [request.unit_id, function, address_high, address_low, word_high, word_low];
+    let body = [unit_id, function, address_high, address_low, word_high, word_low];
     let [crc_low, crc_high] = crc(&body).to_le_bytes();
     let [a, b, c, d, e, f] = body;
     [a, b, c, d, e, f, crc_low, crc_high]
 }
 
-/// What the answer to a request must look like.
+/// What a meter is asked, and with it what its answer must look like.
 pub(super) struct Expected {
     unit_id: u8,
     function: u8,
@@ -57,26 +61,34 @@ pub(super) struct Expected {
 
 impl Expected {
     /// `None` for none or for more than one answer can hold: 125 registers, or as many bits
-    /// as we have words for.
+    /// as we have words for; and for what has no unit id or lies in no table of registers.
     pub(super) fn new(request: &Request, count: u16) -> Option<Self> {
         let bits = request.table.holds_bits();
         let data_bytes = if bits { count.div_ceil(8) } else { count.checked_mul(2)? };
         let data_bytes = u8::try_from(data_bytes).ok().filter(|&n| 0 < n && n <= 250)?;
-        let function = request.table.function();
+        let unit_id = unit_id(request)?;
+        // A table of Modbus has for its number the function that reads it; the others have none.
+        let function = request.table.id();
         let len = usize::from(data_bytes).saturating_add(OVERHEAD);
-        Some(Self { unit_id: request.unit_id, function, third: data_bytes, len, bits })
+        Some(Self { unit_id, function, third: data_bytes, len, bits })
     }
 
-    /// The answer to a coil that was switched: the request again.
-    pub(super) fn coil(request: &Request) -> Self {
-        let [third, _] = request.address.to_be_bytes();
-        let (function, unit_id) = (WRITE_COIL, request.unit_id);
-        Self { unit_id, function, third, len: 8, bits: false }
+    /// The answer to a coil that was switched: the request again. `None` for what is no coil.
+    pub(super) fn coil(request: &Request) -> Option<Self> {
+        let unit_id = unit_id(request).filter(|_| request.table == Table::Coil)?;
+        let [.., third, _] = request.address.to_be_bytes();
+        Some(Self { unit_id, function: WRITE_COIL, third, len: 8, bits: false })
     }
 
     pub(super) fn frame_len(&self) -> usize {
         self.len
     }
+}
+
+/// Returns who is asked, if that is one Modbus meter and one of its registers.
+fn unit_id(request: &Request) -> Option<u8> {
+    let fits = !request.table.holds_bytes() && request.address <= request.table.address_max();
+    u8::try_from(request.meter.number()).ok().filter(|_| fits)
 }
 
 /// What a search among received bytes found.
@@ -168,10 +180,11 @@ mod tests {
     use super::*;
     use crate::bus::Pace;
     use proptest::prelude::*;
-    use wire::modbus::Table;
+    use wire::Address;
 
-    fn ask(unit_id: u8, table: Table, address: u16) -> Request {
-        Request { unit_id, table, address, pace: Pace { answer_ms: 500, turnaround_ms: 0 } }
+    fn ask(unit_id: u8, table: Table, address: u32) -> Request {
+        let meter = Address::unit_id(unit_id);
+        Request { meter, table, address, pace: Pace { answer_ms: 500, turnaround_ms: 0 } }
     }
 
     // Frames that are published with their check sums, and were recomputed.

@@ -1,25 +1,35 @@
-//! Modbus RTU on any stream of bytes: an RS-485 line or a serial server behind TCP.
+//! The meters' line on any stream of bytes: an RS-485 line or a serial server behind TCP.
+//!
+//! Modbus RTU, DL/T 645-2007 and CJ/T 188 take turns on one line: each meter is asked in its
+//! own protocol, and none answers in another. They differ in their frames alone (`frame`,
+//! `national`); what follows holds for all.
 //!
 //! The end of an answer is known from its length, not from a silence: a converter or an
 //! emulator chops frames as it likes, and a busy host sees silences that never were. Time
 //! is only a limit: for the first byte what the meter asks for, between two bytes
 //! [`BYTE_GAP`], for all of it what the characters take and some slack.
 //!
-//! RTU numbers no requests, so an answer that comes after its time-out would be taken for
+//! None of them numbers its requests, so an answer that comes after its time-out would be taken for
 //! the next one. Before each request the line is drained until it was silent, and a meter
 //! that still owes an answer is not asked again before its time for it has passed twice.
 //!
-//! Source: Modbus over Serial Line V1.02, sections 2.5.1 and 2.5.2.
+//! All that can be sent to a meter is a question. The one thing that is ever written is a coil
+//! that the plan names as a switch.
+//!
+//! Source: Modbus over Serial Line V1.02, sections 2.5.1 and 2.5.2; those of the others stand
+//! in `national`.
 
 pub mod frame;
+mod national;
 
 use embassy_time::{Duration, Instant, with_deadline, with_timeout};
 use embedded_hal::digital::OutputPin;
 use embedded_io_async::{Read, Write};
 use wire::modbus::LineSettings;
+use wire::{Address, Protocol};
 
-use crate::bus::{Bus, PollError, Request};
-use frame::{Expected, Search};
+use crate::bus::{Bus, Pace, PollError, Request};
+use frame::Search;
 
 /// The longest pause within an answer. Serial servers pass bytes on in lumps, some only
 /// each 50 ms.
@@ -31,7 +41,7 @@ const SLACK: Duration = Duration::from_millis(500);
 /// A line that never falls silent is used all the same after this: perhaps it lets us.
 const DRAIN_MAX: Duration = Duration::from_millis(300);
 
-/// How long eight bytes may wait to be sent.
+/// How long twenty bytes may wait to be sent.
 const WRITE_MAX: Duration = Duration::from_secs(1);
 
 /// The longest answer of 255 bytes, and some noise in front of it.
@@ -70,11 +80,73 @@ impl OutputPin for NoDriverEnable {
 /// A meter that did not answer in time, and may do so yet.
 #[derive(Clone, Copy)]
 struct Debt {
-    unit_id: u8,
+    meter: Address,
     until: Instant,
 }
 
-/// A bus of meters that speak Modbus RTU.
+/// What a meter is asked, in its own protocol.
+enum Expected {
+    Registers(frame::Expected),
+    Data(national::Question),
+}
+
+impl Expected {
+    fn new(request: &Request, count: usize) -> Option<Self> {
+        if request.table.holds_bytes() {
+            return national::Question::data(request, count).map(Self::Data);
+        }
+        frame::Expected::new(request, u16::try_from(count).ok()?).map(Self::Registers)
+    }
+
+    fn frame_len(&self) -> usize {
+        match self {
+            Self::Registers(expected) => expected.frame_len(),
+            Self::Data(question) => question.frame_len(),
+        }
+    }
+
+    fn search(&self, bytes: &[u8]) -> Search {
+        match self {
+            Self::Registers(expected) => frame::search(bytes, expected),
+            Self::Data(question) => question.search(bytes),
+        }
+    }
+
+    fn blame(&self, bytes: &[u8]) -> PollError {
+        match self {
+            Self::Registers(expected) => frame::blame(bytes, expected),
+            Self::Data(question) => question.blame(bytes),
+        }
+    }
+
+    fn unpack(&self, answer: &[u8], out: &mut [u16]) {
+        match self {
+            Self::Registers(expected) => frame::unpack(answer, expected, out),
+            Self::Data(question) => question.unpack(answer, out),
+        }
+    }
+}
+
+/// Says what bytes from a line answer to a request: fills `out`, or tells what they are instead.
+///
+/// For bytes that were received before; a bus does the same while they arrive.
+///
+/// # Errors
+///
+/// [`PollError`], as [`Bus::read`] would have told it after the last of them.
+pub fn understand(request: &Request, bytes: &[u8], out: &mut [u16]) -> Result<(), PollError> {
+    let expected = Expected::new(request, out.len()).ok_or(PollError::WrongAnswer)?;
+    match expected.search(bytes) {
+        Search::Answer { at } => {
+            expected.unpack(bytes.get(at..).unwrap_or_default(), out);
+            Ok(())
+        }
+        Search::Refused { code } => Err(PollError::Refused(code)),
+        Search::Begun | Search::Nothing => Err(expected.blame(bytes)),
+    }
+}
+
+/// A bus of meters that speak Modbus RTU, DL/T 645-2007 or CJ/T 188.
 pub struct RtuBus<P, D> {
     port: P,
     driver_enable: D,
@@ -129,11 +201,11 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
     }
 
     /// Makes sure that no byte of an older answer can be taken for one of the next.
-    async fn settle(&mut self, request: &Request) -> Result<(), PollError> {
-        let turnaround = Duration::from_millis(u64::from(request.pace.turnaround_ms));
+    async fn settle(&mut self, meter: Address, pace: Pace) -> Result<(), PollError> {
+        let turnaround = Duration::from_millis(u64::from(pace.turnaround_ms));
         self.drain(self.silent_time().max(turnaround)).await?;
         if let Some(debt) = self.debt.take()
-            && debt.unit_id == request.unit_id
+            && debt.meter == meter
         {
             while Instant::now() < debt.until {
                 let waited = with_deadline(debt.until, self.port.read(&mut self.received)).await;
@@ -165,16 +237,17 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
     /// Asks, and returns where in what was received the answer begins.
     async fn exchange(
         &mut self,
-        request: &Request,
+        meter: Address,
+        pace: Pace,
         bytes: &[u8],
         expected: &Expected,
     ) -> Result<usize, PollError> {
         self.heard = 0;
         let line = self.line;
         self.port.open(&line).await.map_err(|_| PollError::BusDown)?;
-        self.settle(request).await?;
+        self.settle(meter, pace).await?;
         self.send(bytes).await?;
-        let received = self.receive(expected, request.pace.answer_ms).await;
+        let received = self.receive(expected, pace.answer_ms).await;
         let owes = match received {
             Ok(_) => {
                 self.silent_since = Some(Instant::now());
@@ -191,9 +264,9 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
             ) => true,
         };
         if owes {
-            let answer_ms = u64::from(request.pace.answer_ms);
+            let answer_ms = u64::from(pace.answer_ms);
             let until = Instant::now().saturating_add(Duration::from_millis(answer_ms));
-            self.debt = Some(Debt { unit_id: request.unit_id, until });
+            self.debt = Some(Debt { meter, until });
         }
         received
     }
@@ -220,7 +293,7 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
             }
             self.heard = len;
             let bytes = self.received.get(..len).unwrap_or_default();
-            match frame::search(bytes, expected) {
+            match expected.search(bytes) {
                 Search::Answer { at } => return Ok(at),
                 Search::Refused { code } => return Err(PollError::Refused(code)),
                 Search::Begun => begun = true,
@@ -231,7 +304,31 @@ impl<P: Port, D: OutputPin> RtuBus<P, D> {
                 break;
             }
         }
-        Err(frame::blame(self.received.get(..len).unwrap_or_default(), expected))
+        Err(expected.blame(self.received.get(..len).unwrap_or_default()))
+    }
+}
+
+impl<P: Port, D: OutputPin> RtuBus<P, D> {
+    /// Asks the only meter on the line for the number on its plate.
+    ///
+    /// For whoever installs it: a plan has no word for "any meter", and where two answer at
+    /// once neither is understood.
+    ///
+    /// # Errors
+    ///
+    /// [`PollError`]; [`PollError::WrongAnswer`] also in a protocol whose meters have no number.
+    pub async fn ask_number(
+        &mut self,
+        protocol: Protocol,
+        pace: Pace,
+    ) -> Result<Address, PollError> {
+        let question = national::Question::number(protocol).ok_or(PollError::WrongAnswer)?;
+        let expected = Expected::Data(question);
+        let Expected::Data(question) = &expected else { return Err(PollError::WrongAnswer) };
+        let at = self.exchange(Address::unit_id(0), pace, question.sent(), &expected).await?;
+        let answer = self.received.get(at..).unwrap_or_default();
+        let number = question.sender(answer);
+        if number.fits(protocol) { Ok(number) } else { Err(PollError::WrongAnswer) }
     }
 }
 
@@ -241,17 +338,22 @@ impl<P: Port, D: OutputPin> Bus for RtuBus<P, D> {
     }
 
     async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
-        let count = u16::try_from(out.len()).map_err(|_| PollError::WrongAnswer)?;
-        let expected = Expected::new(request, count).ok_or(PollError::WrongAnswer)?;
-        let at = self.exchange(request, &frame::request(request, count), &expected).await?;
-        let answer = self.received.get(at..).unwrap_or_default();
-        frame::unpack(answer, &expected, out);
+        let expected = Expected::new(request, out.len()).ok_or(PollError::WrongAnswer)?;
+        let asked = frame::request(request, u16::try_from(out.len()).unwrap_or_default());
+        let sent = match &expected {
+            Expected::Registers(_) => &asked[..],
+            Expected::Data(question) => question.sent(),
+        };
+        let at = self.exchange(request.meter, request.pace, sent, &expected).await?;
+        expected.unpack(self.received.get(at..).unwrap_or_default(), out);
         Ok(())
     }
 
     async fn write_coil(&mut self, request: &Request, on: bool) -> Result<(), PollError> {
-        let expected = Expected::coil(request);
-        self.exchange(request, &frame::coil(request, on), &expected).await.map(|_| ())
+        let expected = frame::Expected::coil(request).ok_or(PollError::WrongAnswer)?;
+        let expected = Expected::Registers(expected);
+        let sent = frame::coil(request, on);
+        self.exchange(request.meter, request.pace, &sent, &expected).await.map(|_| ())
     }
 
     fn heard(&self) -> &[u8] {

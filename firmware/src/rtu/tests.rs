@@ -17,8 +17,13 @@ use crate::bus::Pace;
 
 const ANSWER_MS: u16 = 40;
 
-fn ask(unit_id: u8, table: Table, address: u16) -> Request {
-    Request { unit_id, table, address, pace: Pace { answer_ms: ANSWER_MS, turnaround_ms: 0 } }
+/// For tests in which time must not be up before its step: other tests may take the processor.
+const PATIENT: Pace = Pace { answer_ms: 400, turnaround_ms: 0 };
+
+const PACE: Pace = Pace { answer_ms: ANSWER_MS, turnaround_ms: 0 };
+
+fn ask(unit_id: u8, table: Table, address: u32) -> Request {
+    Request { meter: Address::unit_id(unit_id), table, address, pace: PACE }
 }
 
 // --- against tokio-modbus ---
@@ -311,8 +316,9 @@ fn an_answer_that_comes_after_its_time_is_not_taken_for_the_next() {
     ]);
     let mut out = [0; 1];
 
-    let first = block_on(bus.read(&ask(1, Table::Holding, 0), &mut out));
-    let second = block_on(bus.read(&ask(1, Table::Holding, 0), &mut out));
+    let request = Request { pace: PATIENT, ..ask(1, Table::Holding, 0) };
+    let first = block_on(bus.read(&request, &mut out));
+    let second = block_on(bus.read(&request, &mut out));
 
     assert_eq!((first, second, out), (Err(PollError::Silent), Ok(()), [2]));
 }
@@ -391,4 +397,136 @@ proptest::proptest! {
         let outcome = block_on(bus.read(&ask(1, Table::Holding, 0), &mut out));
         proptest::prop_assert_eq!((outcome, out), (Ok(()), [1]));
     }
+}
+
+// --- meters with numbers, on the same line ---
+
+/// Twelve digits; the frames are those of `national`'s tests.
+fn ask_data(table: Table, digits: &str, address: u32) -> Request {
+    let meter = Address::from_digits(digits, Protocol::of(table)).unwrap();
+    Request { meter, table, address, pace: PACE }
+}
+
+fn energy() -> Request {
+    ask_data(Table::Dlt645, "12345678", 0x0001_0000)
+}
+
+const ENERGY: [u8; 20] = [
+    0x68, 0x78, 0x56, 0x34, 0x12, 0, 0, 0x68, 0x91, 8, 0x33, 0x33, 0x34, 0x33, 0xAB, 0x89, 0x67,
+    0x45, 0x2A, 0x16,
+];
+
+#[track_caller]
+fn check_energy(steps: &[Step], expected: Result<[u16; 4], PollError>) {
+    let mut bus = bus_of(&[&[Step::Request], steps].concat());
+    let mut out = [0; 4];
+    let outcome = block_on(bus.read(&energy(), &mut out));
+    assert_eq!(outcome.map(|()| out), expected);
+    assert_eq!(bus.port.sent.len(), 1);
+}
+
+const SAID: [u16; 4] = [0x78, 0x56, 0x34, 0x12];
+
+#[test]
+fn none_to_four_lead_bytes_before_an_answer_are_passed_over() {
+    for leads in 0..=4 {
+        let answer = [&[0xFE; 4][..leads], &ENERGY].concat();
+        check_energy(&[bytes(&answer)], Ok(SAID));
+        let pieces = answer.iter().map(|&byte| bytes(&[byte])).collect::<Vec<_>>();
+        check_energy(&pieces, Ok(SAID));
+    }
+}
+
+#[test]
+fn a_split_answer_and_one_behind_noise_are_read_whole() {
+    check_energy(&[bytes(&ENERGY[..9]), bytes(&ENERGY[9..])], Ok(SAID));
+    check_energy(&[bytes(&[0x68, 0xFF, 0x00]), bytes(&ENERGY)], Ok(SAID));
+    // A false beginning that promises 255 bytes, and our own echo.
+    let mut false_start = ENERGY[..10].to_vec();
+    false_start[9] = 0xFF;
+    check_energy(&[bytes(&false_start), bytes(&ENERGY)], Ok(SAID));
+    let echo =
+        [0x68, 0x78, 0x56, 0x34, 0x12, 0, 0, 0x68, 0x11, 4, 0x33, 0x33, 0x34, 0x33, 0xC6, 0x16];
+    check_energy(&[bytes(&echo), bytes(&ENERGY)], Ok(SAID));
+}
+
+#[test]
+fn a_broken_a_foreign_and_a_missing_answer_are_told_apart() {
+    let mut damaged = ENERGY;
+    damaged[15] ^= 1;
+    check_energy(&[bytes(&damaged)], Err(PollError::BadCrc));
+    check_energy(&[bytes(&ENERGY[..12])], Err(PollError::Truncated));
+    let mut other = ENERGY;
+    (other[1], other[18]) = (0x79, 0x2B);
+    check_energy(&[bytes(&other)], Err(PollError::WrongUnit));
+    check_energy(&[bytes(&other), bytes(&ENERGY)], Ok(SAID));
+    check_energy(&[], Err(PollError::Silent));
+    check_energy(&[Step::Cut], Err(PollError::BusDown));
+    let refused = [0x68, 0x78, 0x56, 0x34, 0x12, 0, 0, 0x68, 0xD1, 1, 0x35, 0xEB, 0x16];
+    check_energy(&[bytes(&refused)], Err(PollError::Refused(2)));
+}
+
+#[test]
+fn three_protocols_take_turns_on_one_line() {
+    let water = [
+        0xFE, 0xFE, 0x68, 0x10, 0x18, 0x02, 0x12, 0x20, 0x20, 0, 0, 0x81, 0x16, 0x90, 0x1F, 0, 0,
+        0x02, 0, 0, 0x2C, 0, 0x02, 0, 0, 0x2C, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0x85, 0x16,
+    ];
+    let mut bus = bus_of(&[
+        Step::Request,
+        bytes(&ANSWER),
+        Step::Silence,
+        Step::Request,
+        bytes(&ENERGY),
+        Step::Silence,
+        Step::Request,
+        bytes(&water),
+    ]);
+    let (mut register, mut data, mut total) = ([0; 1], [0; 4], [0; 5]);
+
+    let first = block_on(bus.read(&ask(1, Table::Holding, 0), &mut register));
+    let second = block_on(bus.read(&energy(), &mut data));
+    let volume = ask_data(Table::Cjt188, "00002020120218", 0x10_901F);
+    let third = block_on(bus.read(&volume, &mut total));
+
+    assert_eq!((first, second, third), (Ok(()), Ok(()), Ok(())));
+    assert_eq!((register, data, total), ([1], SAID, [0, 2, 0, 0, 0x2C]));
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_not_taken_for_the_next_of_its_meter() {
+    let mut late = ENERGY;
+    (late[14], late[18]) = (0xAA, 0x29);
+    let mut bus = bus_of(&[
+        Step::Silence,
+        Step::Request,
+        Step::Silence, // no answer in time
+        Step::Silence, // the drain before the second request
+        bytes(&late),  // while the meter owes an answer
+        Step::Silence,
+        Step::Request,
+        bytes(&ENERGY),
+    ]);
+    let mut out = [0; 4];
+
+    let request = Request { pace: PATIENT, ..energy() };
+    let first = block_on(bus.read(&request, &mut out));
+    let second = block_on(bus.read(&request, &mut out));
+
+    assert_eq!((first, second, out), (Err(PollError::Silent), Ok(()), SAID));
+}
+
+#[test]
+fn a_lone_meter_is_asked_for_its_number() {
+    let told = [
+        0xFE, 0x68, 0x78, 0x56, 0x34, 0x12, 0, 0, 0x68, 0x93, 6, 0xAB, 0x89, 0x67, 0x45, 0x33,
+        0x33, 0xC3, 0x16,
+    ];
+    let mut bus = bus_of(&[Step::Request, bytes(&told)]);
+
+    let number = block_on(bus.ask_number(Protocol::Dlt645, PACE));
+
+    assert_eq!(number.map(Address::number), Ok(0x1234_5678));
+    let mut silent = bus_of(&[Step::Request]);
+    assert_eq!(block_on(silent.ask_number(Protocol::Cjt188, PACE)), Err(PollError::Silent));
 }

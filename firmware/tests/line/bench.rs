@@ -16,7 +16,7 @@ use firmware::rtu::{NoDriverEnable, Port, RtuBus};
 use firmware::{Clock, Event, FlashOutbox, Host, Identity, Node, compact};
 use wire::message::{self, Action, AppliedResult, Pack, Plan, PlanMap, PlannedMeter};
 use wire::modbus::LineSettings;
-use wire::{List, Name, models};
+use wire::{Address, List, Name, models};
 
 /// What happened on the line.
 #[derive(Default)]
@@ -260,7 +260,7 @@ pub(crate) fn plan(model: &str, meters: u8, interval_s: u16, baud: u32) -> Plan 
     let model = models::by_id(model).unwrap();
     let meters = (1..=meters).map(|unit_id| PlannedMeter {
         meter: Name::new(&format!("meter-{unit_id}")).unwrap(),
-        unit_id,
+        address: Address::unit_id(unit_id),
         ..Default::default()
     });
     Plan {

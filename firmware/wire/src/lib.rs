@@ -13,6 +13,7 @@
 //! - [`quantity`]: what a number means, its unit, its sign;
 //! - [`reading`]: a value, or the reason why there is none;
 //! - [`modbus`]: register maps and how registers become values (no frames, no sockets);
+//! - [`address`]: what a meter speaks, and what it is called on its line;
 //! - [`models`]: the meter models we know, each with its data sheet;
 //! - [`topic`]: MQTT topics;
 //! - [`message`]: MQTT payloads;
@@ -25,6 +26,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod address;
 pub mod check;
 pub mod list;
 pub mod message;
@@ -36,6 +38,7 @@ pub mod quantity;
 pub mod reading;
 pub mod topic;
 
+pub use address::{Address, Protocol};
 pub use list::List;
 pub use name::Name;
 pub use papers::Papers;

@@ -115,6 +115,14 @@ pub enum Quantity {
     ReactiveEnergyImport = 22,
     /// Reactive energy given to the grid (OBIS 4.8.0).
     ReactiveEnergyExport = 23,
+    /// Active energy taken from the grid in the first tariff: sharp (尖).
+    ActiveEnergyImportT1 = 24,
+    /// Active energy taken from the grid in the second tariff: peak (峰).
+    ActiveEnergyImportT2 = 25,
+    /// Active energy taken from the grid in the third tariff: flat (平).
+    ActiveEnergyImportT3 = 26,
+    /// Active energy taken from the grid in the fourth tariff: valley (谷).
+    ActiveEnergyImportT4 = 27,
     /// Volume through the meter at working conditions.
     Volume = 30,
     /// Volume that went backwards through the meter.
@@ -125,7 +133,11 @@ pub enum Quantity {
     VolumeFlow = 33,
     /// Gas flow converted to standard conditions.
     StandardVolumeFlow = 34,
-    /// Temperature.
+    /// Heat (or cold) that a water circuit gave off.
+    HeatEnergy = 35,
+    /// Heat (or cold) that it gives off now.
+    HeatPower = 36,
+    /// Temperature; at a heat meter that of the supply.
     Temperature = 40,
     /// Pressure.
     Pressure = 41,
@@ -135,11 +147,15 @@ pub enum Quantity {
     Humidity = 43,
     /// People sensed: 1 somebody, 0 nobody.
     Presence = 44,
+    /// Temperature of what a heat circuit brings back.
+    ReturnTemperature = 45,
+    /// What a meter says of itself: the bits of its protocol, as a number.
+    Status = 46,
 }
 
 impl Quantity {
     /// Every quantity, in the order of its number.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 36] = [
         Self::ActivePower,
         Self::ActivePowerL1,
         Self::ActivePowerL2,
@@ -158,16 +174,24 @@ impl Quantity {
         Self::ActiveEnergyExport,
         Self::ReactiveEnergyImport,
         Self::ReactiveEnergyExport,
+        Self::ActiveEnergyImportT1,
+        Self::ActiveEnergyImportT2,
+        Self::ActiveEnergyImportT3,
+        Self::ActiveEnergyImportT4,
         Self::Volume,
         Self::VolumeReverse,
         Self::StandardVolume,
         Self::VolumeFlow,
         Self::StandardVolumeFlow,
+        Self::HeatEnergy,
+        Self::HeatPower,
         Self::Temperature,
         Self::Pressure,
         Self::Illuminance,
         Self::Humidity,
         Self::Presence,
+        Self::ReturnTemperature,
+        Self::Status,
     ];
 
     /// Returns the number that stands for this quantity in rows.
@@ -204,16 +228,24 @@ impl Quantity {
             Self::ActiveEnergyExport => "ee",
             Self::ReactiveEnergyImport => "ri",
             Self::ReactiveEnergyExport => "re",
+            Self::ActiveEnergyImportT1 => "ei1",
+            Self::ActiveEnergyImportT2 => "ei2",
+            Self::ActiveEnergyImportT3 => "ei3",
+            Self::ActiveEnergyImportT4 => "ei4",
             Self::Volume => "vol",
             Self::VolumeReverse => "volr",
             Self::StandardVolume => "vols",
             Self::VolumeFlow => "flow",
             Self::StandardVolumeFlow => "flows",
+            Self::HeatEnergy => "heat",
+            Self::HeatPower => "hp",
             Self::Temperature => "t",
             Self::Pressure => "pr",
             Self::Illuminance => "lux",
             Self::Humidity => "rh",
             Self::Presence => "pres",
+            Self::ReturnTemperature => "tr",
+            Self::Status => "st",
         }
     }
 
@@ -245,16 +277,24 @@ impl Quantity {
             Self::ActiveEnergyExport => "ActiveEnergyExport",
             Self::ReactiveEnergyImport => "ReactiveEnergyImport",
             Self::ReactiveEnergyExport => "ReactiveEnergyExport",
+            Self::ActiveEnergyImportT1 => "ActiveEnergyImportT1",
+            Self::ActiveEnergyImportT2 => "ActiveEnergyImportT2",
+            Self::ActiveEnergyImportT3 => "ActiveEnergyImportT3",
+            Self::ActiveEnergyImportT4 => "ActiveEnergyImportT4",
             Self::Volume => "Volume",
             Self::VolumeReverse => "VolumeReverse",
             Self::StandardVolume => "StandardVolume",
             Self::VolumeFlow => "VolumeFlow",
             Self::StandardVolumeFlow => "StandardVolumeFlow",
+            Self::HeatEnergy => "HeatEnergy",
+            Self::HeatPower => "HeatPower",
             Self::Temperature => "Temperature",
             Self::Pressure => "Pressure",
             Self::Illuminance => "Illuminance",
             Self::Humidity => "Humidity",
             Self::Presence => "Presence",
+            Self::ReturnTemperature => "ReturnTemperature",
+            Self::Status => "Status",
         }
     }
 
@@ -268,20 +308,28 @@ impl Quantity {
     #[must_use]
     pub const fn unit(self) -> Unit {
         match self {
-            Self::ActivePower | Self::ActivePowerL1 | Self::ActivePowerL2 | Self::ActivePowerL3 => {
-                Unit::Watt
-            }
+            Self::ActivePower
+            | Self::ActivePowerL1
+            | Self::ActivePowerL2
+            | Self::ActivePowerL3
+            | Self::HeatPower => Unit::Watt,
             Self::ReactivePower => Unit::Var,
             Self::ApparentPower => Unit::VoltAmpere,
-            Self::PowerFactor | Self::Presence => Unit::One,
+            Self::PowerFactor | Self::Presence | Self::Status => Unit::One,
             Self::Frequency => Unit::Hertz,
             Self::VoltageL1 | Self::VoltageL2 | Self::VoltageL3 => Unit::Volt,
             Self::CurrentL1 | Self::CurrentL2 | Self::CurrentL3 => Unit::Ampere,
-            Self::ActiveEnergyImport | Self::ActiveEnergyExport => Unit::WattHour,
+            Self::ActiveEnergyImport
+            | Self::ActiveEnergyExport
+            | Self::ActiveEnergyImportT1
+            | Self::ActiveEnergyImportT2
+            | Self::ActiveEnergyImportT3
+            | Self::ActiveEnergyImportT4
+            | Self::HeatEnergy => Unit::WattHour,
             Self::ReactiveEnergyImport | Self::ReactiveEnergyExport => Unit::VarHour,
             Self::Volume | Self::VolumeReverse | Self::StandardVolume => Unit::Litre,
             Self::VolumeFlow | Self::StandardVolumeFlow => Unit::LitrePerHour,
-            Self::Temperature => Unit::Celsius,
+            Self::Temperature | Self::ReturnTemperature => Unit::Celsius,
             Self::Pressure => Unit::Pascal,
             Self::Illuminance => Unit::Lux,
             Self::Humidity => Unit::Percent,
@@ -296,6 +344,11 @@ impl Quantity {
             | Self::ActiveEnergyExport
             | Self::ReactiveEnergyImport
             | Self::ReactiveEnergyExport
+            | Self::ActiveEnergyImportT1
+            | Self::ActiveEnergyImportT2
+            | Self::ActiveEnergyImportT3
+            | Self::ActiveEnergyImportT4
+            | Self::HeatEnergy
             | Self::Volume
             | Self::VolumeReverse
             | Self::StandardVolume => Kind::Counter,
@@ -319,7 +372,10 @@ impl Quantity {
             | Self::Pressure
             | Self::Illuminance
             | Self::Humidity
-            | Self::Presence => Kind::Instant,
+            | Self::Presence
+            | Self::HeatPower
+            | Self::ReturnTemperature
+            | Self::Status => Kind::Instant,
         }
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! Reading order:
 //!
-//! - [`site`]: areas, meters, people: what the site book says;
+//! - [`site`]: areas, meters, people: what the site book says; [`model`]: of meter models;
 //! - [`calendar`]: working days and holidays; whether an area is open;
 //! - [`interval`]: counter readings become an amount per quarter hour;
 //! - [`track`]: amounts at equal steps, for what looks at a load's shape;
@@ -34,6 +34,7 @@ pub mod finding;
 pub mod forecast;
 pub mod interval;
 mod least_squares;
+pub mod model;
 pub mod money;
 pub mod pace;
 pub mod profile;

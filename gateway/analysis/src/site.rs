@@ -6,10 +6,12 @@
 //!
 //! Not here: how a site book is read (`gateway::site_book`), its history (the journal).
 
-use jiff::tz::TimeZone;
-use wire::{Name, Quantity, Unit};
+use std::sync::Arc;
 
-use crate::{calendar::OpeningHours, tariff::Tariff};
+use jiff::tz::TimeZone;
+use wire::{Address, Name, Quantity, Unit};
+
+use crate::{calendar::OpeningHours, model::OwnModel, tariff::Tariff};
 
 /// A text that people read, in both languages of the product.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,11 +114,13 @@ pub enum Medium {
     Water,
     /// Gas.
     Gas,
+    /// Heat or cold that a water circuit carries.
+    Heat,
 }
 
 impl Medium {
     /// Every medium, in the order in which pages and reports show them.
-    pub const ALL: [Self; 3] = [Self::Electricity, Self::Water, Self::Gas];
+    pub const ALL: [Self; 4] = [Self::Electricity, Self::Water, Self::Gas, Self::Heat];
 
     /// Returns the word that stands for this medium in the API and in rows.
     #[must_use]
@@ -125,6 +129,7 @@ impl Medium {
             Self::Electricity => "electricity",
             Self::Water => "water",
             Self::Gas => "gas",
+            Self::Heat => "heat",
         }
     }
 
@@ -138,7 +143,7 @@ impl Medium {
     #[must_use]
     pub const fn unit(self) -> Unit {
         match self {
-            Self::Electricity => Unit::WattHour,
+            Self::Electricity | Self::Heat => Unit::WattHour,
             Self::Water | Self::Gas => Unit::Litre,
         }
     }
@@ -221,8 +226,9 @@ pub struct Meter {
     pub parent: Option<Name>,
     /// The node that polls it.
     pub node: Name,
-    /// Its Modbus address on the node's bus, 1 to 247.
-    pub unit_id: u8,
+    /// Its address on the node's bus: a unit id, or the number on its plate; a unit id of 0 for
+    /// one that no node polls.
+    pub address: Address,
     /// Ratio of the voltage transformer in thousandths; 1000 is none.
     pub pt: u32,
     /// Ratio of the current transformer in thousandths; 1000 is none.
@@ -239,6 +245,9 @@ pub struct Meter {
     /// What it is made of, if nobody reads it: then its node is [`VIRTUAL`], and model, unit id
     /// and interval mean nothing.
     pub formula: Option<Formula>,
+    /// The models that the site book describes beside those of the program; the same of all
+    /// meters of a site, since a swapped meter may have been of any.
+    pub own_models: Arc<[OwnModel]>,
 }
 
 /// The node and the model of meters that are a formula; no real one has this name.

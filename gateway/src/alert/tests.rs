@@ -56,7 +56,7 @@ fn site() -> Site {
             area: name("2f-east"),
             parent: None,
             node: name("node-office"),
-            unit_id: 3,
+            address: wire::Address::unit_id(3),
             pt: 1000,
             ct: 1000,
             interval_s: 60,
@@ -64,6 +64,7 @@ fn site() -> Site {
             tariff: None,
             rate_max: None,
             formula: None,
+            own_models: std::sync::Arc::default(),
         }],
         tariffs: Vec::new(),
         people: vec![

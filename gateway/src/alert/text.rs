@@ -2,7 +2,9 @@
 
 use analysis::calendar::Opening;
 use analysis::finding::{Finding, FindingKind};
+use analysis::model::OwnModel;
 use analysis::site::{Area, Language, Medium, Meter, Site};
+use wire::Protocol;
 
 use super::policy::Occasion;
 use super::{Change, Surroundings};
@@ -205,10 +207,10 @@ impl Writer<'_> {
         ];
         if let Some(meter) = self.meter() {
             let node = meter.node.to_string();
-            let unit_id = meter.unit_id.to_string();
+            let unit_id = address(meter);
             let params = [("node", node.as_str()), ("unit_id", &unit_id), ("model", &meter.model)];
             // Other people's devices have no address on a bus.
-            let connection = if meter.unit_id == 0 {
+            let connection = if meter.address.number() == 0 {
                 self.text("mail.fact.connection.mapped", &[params[0], params[2]])
             } else {
                 self.text("mail.fact.connection.value", &params)
@@ -393,6 +395,18 @@ pub(super) fn borrow<'a, const N: usize>(
     params: &'a [(&'a str, String); N],
 ) -> [(&'a str, &'a str); N] {
     params.each_ref().map(|(name, value)| (*name, value.as_str()))
+}
+
+/// Returns what a meter is called on its bus: a unit id, or the number on its plate.
+fn address(meter: &Meter) -> String {
+    let own = meter.own_models.iter().find(|own| own.id == meter.model);
+    let built_in = || wire::models::by_id(&meter.model).map(|model| model.map.protocol());
+    let protocol = own.map(OwnModel::protocol).or_else(built_in);
+    let (number, digits) = (meter.address.number(), protocol.map_or(0, Protocol::digits));
+    match usize::try_from(digits) {
+        Ok(width) if 0 < width => format!("{number:0>width$x}"),
+        _ => number.to_string(),
+    }
 }
 
 /// The width of a text in columns; Chinese characters and their punctuation take two.

@@ -9,8 +9,8 @@ use clap::Args;
 use simulator::{BusAddress, BusKind, Campus, Now, demo};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use wire::Name;
 use wire::modbus::{LineSettings, Parity};
+use wire::{Name, Protocol};
 
 use super::{asked_to_end, runtime, say};
 use crate::authority::GATEWAY;
@@ -99,6 +99,40 @@ pub(super) struct NodeArguments {
     /// File that holds the password at the broker.
     #[arg(long, requires = "user")]
     password_file: Option<std::path::PathBuf>,
+}
+
+/// Whom to ask for a number, and how.
+#[derive(Debug, Args)]
+pub(super) struct NumberArguments {
+    /// The line: `serial:/dev/ttyUSB0:2400:even` or `rtu-over-tcp:10.0.4.12:4001`.
+    #[arg(long)]
+    bus: BusArgument,
+    /// What the meter speaks: `dlt645` or `cjt188`.
+    #[arg(long)]
+    protocol: ProtocolArgument,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ProtocolArgument(Protocol);
+
+impl FromStr for ProtocolArgument {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Protocol::ALL.into_iter().filter(|protocol| protocol.digits() != 0);
+        let found = known.clone().find(|protocol| protocol.code() == text);
+        let codes: Vec<&str> = known.map(Protocol::code).collect();
+        found.map(Self).with_context(|| format!("`{text}` is not one of {}", codes.join(", ")))
+    }
+}
+
+/// Asks the only meter on a line for its number and says it.
+pub(super) fn number(arguments: NumberArguments) -> Result<()> {
+    let NumberArguments { bus, protocol: ProtocolArgument(protocol) } = arguments;
+    let address = runtime()?.block_on(node::ask_number(bus.0, protocol))?;
+    let width = usize::try_from(protocol.digits())?;
+    say(format!("address = \"{:0>width$x}\"", address.number()));
+    Ok(())
 }
 
 #[derive(Clone, Debug)]

@@ -84,6 +84,11 @@ enum Command {
         subcommand_negates_reqs = true
     )]
     Node(Box<NodeCommand>),
+    /// Ask the only meter on a line for the number on its plate (DL/T 645, CJ/T 188).
+    #[command(
+        after_help = "Example: gengfu number --bus serial:/dev/ttyUSB0:2400:even --protocol dlt645\nTwo meters on the line answer at once, and neither is understood: unplug all but one."
+    )]
+    Number(field::NumberArguments),
     /// Check a configuration file and, if given, a site book.
     #[command(
         after_help = "Examples: gengfu check gengfu.toml --site-book site.toml\n          gengfu check --site-book site.toml --try-payload sample.json --topic tele/plug-1/SENSOR"
@@ -242,6 +247,7 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
             field::simulate(office, campus, control, clock)
         }
         Command::Node(command) => carry_out_for_node(*command, clock),
+        Command::Number(arguments) => field::number(arguments),
         Command::Check { config, site_book, try_payload, topic } => {
             let trial = trial::Trial { payloads: &try_payload, topics: &topic };
             book::check(config.as_deref(), site_book.as_deref(), &trial, &clock)

@@ -212,7 +212,8 @@ pub fn possible(quantity: Quantity) -> RangeInclusive<i64> {
         | Quantity::ActivePowerL1
         | Quantity::ActivePowerL2
         | Quantity::ActivePowerL3
-        | Quantity::ReactivePower => -100 * MILLION..=100 * MILLION,
+        | Quantity::ReactivePower
+        | Quantity::HeatPower => -100 * MILLION..=100 * MILLION,
         Quantity::ApparentPower => 0..=100 * MILLION,
         // Some meters round to 1.01.
         Quantity::PowerFactor => return -1_100..=1_100,
@@ -227,14 +228,19 @@ pub fn possible(quantity: Quantity) -> RangeInclusive<i64> {
         Quantity::ActiveEnergyImport
         | Quantity::ActiveEnergyExport
         | Quantity::ReactiveEnergyImport
-        | Quantity::ReactiveEnergyExport => 0..=10_000 * BILLION,
+        | Quantity::ReactiveEnergyExport
+        | Quantity::ActiveEnergyImportT1
+        | Quantity::ActiveEnergyImportT2
+        | Quantity::ActiveEnergyImportT3
+        | Quantity::ActiveEnergyImportT4
+        | Quantity::HeatEnergy => 0..=10_000 * BILLION,
         // A billion cubic metres.
         Quantity::Volume | Quantity::VolumeReverse | Quantity::StandardVolume => {
             0..=1_000 * BILLION
         }
         Quantity::VolumeFlow | Quantity::StandardVolumeFlow => -BILLION..=BILLION,
         // Absolute zero to molten glass, rounded.
-        Quantity::Temperature => -273..=1_500,
+        Quantity::Temperature | Quantity::ReturnTemperature => -273..=1_500,
         // Vacuum to 1,000 bar, gauge or absolute.
         Quantity::Pressure => -110 * THOUSAND..=100 * MILLION,
         // Full sun is 130,000 lx.
@@ -242,6 +248,8 @@ pub fn possible(quantity: Quantity) -> RangeInclusive<i64> {
         // Wet sensors show a little over 100.
         Quantity::Humidity => 0..=110,
         Quantity::Presence => 0..=1,
+        // Sixteen bits at the most.
+        Quantity::Status => 0..=65_535,
     };
     units.start() * THOUSAND..=units.end() * THOUSAND
 }

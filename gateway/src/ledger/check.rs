@@ -207,7 +207,12 @@ fn part(part: &MeterPart, meter: &Meter) -> Result<(), EventFault> {
         return Err(EventFault::Ratio);
     }
     let Some(model) = &part.model else { return Ok(()) };
-    let model = models::by_id(model).ok_or(EventFault::Model)?;
-    let counts = model.map.entries.iter().any(|entry| entry.quantity == meter.counter);
+    let counts = match meter.own_models.iter().find(|own| own.id == *model) {
+        Some(own) => own.values.iter().any(|(entry, _)| entry.quantity == meter.counter),
+        None => {
+            let model = models::by_id(model).ok_or(EventFault::Model)?;
+            model.map.entries.iter().any(|entry| entry.quantity == meter.counter)
+        }
+    };
     if counts { Ok(()) } else { Err(EventFault::Model) }
 }

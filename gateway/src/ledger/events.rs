@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use analysis::interval::{self, MeterEvent, Span, Width};
 use analysis::site::Meter;
-use wire::{Name, Quantity, modbus, models};
+use wire::modbus::{self, Ratio};
+use wire::{Name, models};
 
 use crate::store::journal::{Amounts, MeterChange, MeterEventRow, MeterPart};
 use crate::store::{Store, StoreError};
@@ -99,12 +100,87 @@ fn width(part: &MeterPart, meter: &Meter) -> Width {
     let model = part.model.as_deref().unwrap_or(&meter.model);
     let ratios =
         modbus::Ratios { pt: part.pt.unwrap_or(meter.pt), ct: part.ct.unwrap_or(meter.ct) };
-    rollover_of(model, meter.counter, ratios).map_or(Width::Endless, Width::RollsOverAt)
+    rollover_of(model, meter, ratios).map_or(Width::Endless, Width::RollsOverAt)
 }
 
-/// Returns the first value that the counter of a model cannot show, after the ratios.
-pub(super) fn rollover_of(model: &str, counter: Quantity, ratios: modbus::Ratios) -> Option<i64> {
-    let entries = models::by_id(model)?.map.entries;
-    let entry = entries.iter().find(|entry| entry.quantity == counter)?;
-    modbus::rollover(entry, ratios)
+/// Returns the first value that a meter's counter cannot show if it is of a model, after the
+/// ratios.
+pub(super) fn rollover_of(model: &str, meter: &Meter, ratios: modbus::Ratios) -> Option<i64> {
+    let own = meter.own_models.iter().find(|own| own.id == model);
+    let Some(own) = own else {
+        let entries = models::by_id(model)?.map.entries;
+        let entry = entries.iter().find(|entry| entry.quantity == meter.counter)?;
+        return modbus::rollover(entry, ratios);
+    };
+    let (entry, said) = own.values.iter().find(|(entry, _)| entry.quantity == meter.counter)?;
+    match said {
+        Some(rollover) => behind(*rollover, entry.ratio, ratios),
+        None => modbus::rollover(entry, ratios),
+    }
+}
+
+/// Returns a value at a meter's terminals as that of the circuit.
+fn behind(value: i64, ratio: Ratio, ratios: modbus::Ratios) -> Option<i64> {
+    let (pt, ct) = match ratio {
+        Ratio::None => (1_000, 1_000),
+        Ratio::Pt => (ratios.pt, 1_000),
+        Ratio::Ct => (1_000, ratios.ct),
+        Ratio::PtCt => (ratios.pt, ratios.ct),
+    };
+    i64::try_from(i128::from(value) * i128::from(pt) * i128::from(ct) / 1_000_000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::site_book;
+
+    #[test]
+    fn a_counter_of_the_users_own_model_rolls_over_where_the_user_says() {
+        let text = include_str!("../demo/site.toml").to_owned()
+            + r#"
+[[model]]
+id = "my-meter"
+medium = "electricity"
+source = "plate"
+[[model.register]]
+quantity = "ActiveEnergyImport"
+address = 0
+type = "u32"
+unit = "kWh"
+scale = 0.01
+ratio = "pt-ct"
+rollover = 1_000_000
+[[model]]
+id = "my-other"
+medium = "electricity"
+source = "plate"
+[[model.register]]
+quantity = "ActiveEnergyImport"
+address = 0
+type = "u32"
+unit = "kWh"
+scale = 0.01
+[[meter]]
+id = "mine"
+name = "m"
+area = "office-1f-hall"
+node = "node-office"
+model = "my-meter"
+unit_id = 99
+ct = 40
+"#;
+        let book = site_book::parse(&text).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
+        let mine = book.site.meters.iter().find(|meter| meter.id.as_str() == "mine").unwrap();
+        let ratios = modbus::Ratios { pt: mine.pt, ct: mine.ct };
+
+        // A million kWh behind 40-fold transformers; 2^32 steps of 10 Wh where nothing is said.
+        assert_eq!(rollover_of("my-meter", mine, ratios), Some(40_000_000_000_000));
+        assert_eq!(rollover_of("my-other", mine, ratios), Some(42_949_672_960_000));
+        assert_eq!(
+            rollover_of("acrel-ddsy1352", mine, modbus::Ratios::ONE),
+            Some(42_949_672_960_000)
+        );
+        assert_eq!(rollover_of("nobody", mine, ratios), None);
+    }
 }

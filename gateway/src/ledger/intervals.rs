@@ -435,6 +435,6 @@ fn shaped_from(
 /// book tell.
 pub(super) fn rules(meter: &Meter) -> CounterRules {
     let ratios = modbus::Ratios { pt: meter.pt, ct: meter.ct };
-    let rollover = events::rollover_of(&meter.model, meter.counter, ratios);
+    let rollover = events::rollover_of(&meter.model, meter, ratios);
     CounterRules::polled_every(meter.interval_s).rolling_over_at(rollover).at_most(meter.rate_max)
 }

@@ -166,10 +166,10 @@ impl Ledger {
     }
 }
 
-/// Returns the model for a medium: gas follows the day's weather, not its hours.
+/// Returns the model for a medium: gas and heat follow the day's weather, not its hours.
 const fn method_for(medium: Medium) -> Method {
     match medium {
-        Medium::Gas => Method::ChangePoint,
+        Medium::Gas | Medium::Heat => Method::ChangePoint,
         Medium::Electricity | Medium::Water => Method::Hourly(Recipe::RECENT),
     }
 }

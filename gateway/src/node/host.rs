@@ -36,7 +36,7 @@ impl Machine {
     }
 }
 
-fn reason(error: PollError) -> &'static str {
+pub(super) fn reason(error: PollError) -> &'static str {
     match error {
         PollError::Silent => "silent",
         PollError::Refused(_) => "refused",

@@ -232,7 +232,7 @@ async fn an_overload_is_refused_with_its_load_by_a_node_behind_a_broker() {
     let meters: Vec<_> = (1..=30)
         .map(|unit_id| PlannedMeter {
             meter: Name::new(&format!("water-{unit_id}")).unwrap(),
-            unit_id,
+            address: Address::unit_id(unit_id),
             ..PlannedMeter::default()
         })
         .collect();

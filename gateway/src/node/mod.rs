@@ -22,12 +22,12 @@ use std::time::Duration;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use firmware::outbox::Outbox;
 use firmware::rtu::{NoDriverEnable, RtuBus};
-use firmware::{Bus, FlashOutbox, Identity, PollError, RamOutbox, Request, UplinkBuffers};
+use firmware::{Bus, FlashOutbox, Identity, Pace, PollError, RamOutbox, Request, UplinkBuffers};
 // What `embassy-time` waits by.
 use line_time as _;
 use tokio::sync::watch;
-use wire::Name;
 use wire::modbus::LineSettings;
+use wire::{Address, Name, Protocol};
 
 use crate::clock::Clock;
 use crate::config::{BrokerTls, Login};
@@ -127,6 +127,9 @@ pub enum NodeError {
         /// Why.
         source: TlsError,
     },
+    /// The meter on the line did not tell its number.
+    #[error("no number: {0}")]
+    Number(&'static str),
     /// The names or the login do not fit into MQTT.
     #[error("node `{0}` cannot be announced: user or password is too long")]
     Login(Name),
@@ -160,6 +163,22 @@ pub async fn run(
     })?;
     let boot = outbox.boot();
     run_with(config, outbox, boot, clock, shutdown).await
+}
+
+/// How long a lone meter may think before it tells its number.
+const NUMBER_ANSWER_MS: u16 = 2_000;
+
+/// Asks the only meter on a line for the number on its plate.
+///
+/// # Errors
+///
+/// [`NodeError::Number`] if none is understood.
+pub async fn ask_number(bus: BusConfig, protocol: Protocol) -> Result<Address, NodeError> {
+    let pace = Pace { answer_ms: NUMBER_ANSWER_MS, turnaround_ms: 0 };
+    let AnyBus::Rtu { mut bus, .. } = AnyBus::new(bus) else {
+        return Err(NodeError::Number("Modbus TCP leads to no such meter"));
+    };
+    bus.ask_number(protocol, pace).await.map_err(|error| NodeError::Number(host::reason(error)))
 }
 
 async fn run_with<O: Outbox>(

@@ -52,20 +52,21 @@ impl ModbusTcp {
 
 async fn ask(
     context: &mut Context,
-    request: &Request,
+    table: Table,
+    address: u16,
     count: u16,
 ) -> Result<Result<Vec<u16>, ExceptionCode>, Error> {
     let words = |bits: Vec<bool>| bits.into_iter().map(u16::from).collect();
-    match request.table {
-        Table::Holding => context.read_holding_registers(request.address, count).await,
-        Table::Input => context.read_input_registers(request.address, count).await,
-        Table::Coil => {
-            context.read_coils(request.address, count).await.map(|answer| answer.map(words))
-        }
+    match table {
+        Table::Holding => context.read_holding_registers(address, count).await,
+        Table::Input => context.read_input_registers(address, count).await,
+        Table::Coil => context.read_coils(address, count).await.map(|answer| answer.map(words)),
         Table::DiscreteInput => {
-            let answer = context.read_discrete_inputs(request.address, count).await;
+            let answer = context.read_discrete_inputs(address, count).await;
             answer.map(|answer| answer.map(words))
         }
+        // Meters with numbers hang on lines; no Modbus TCP leads to them.
+        Table::Dlt645 | Table::Cjt188 => Ok(Err(ExceptionCode::IllegalFunction)),
     }
 }
 
@@ -82,13 +83,15 @@ impl ModbusTcp {
     async fn answered<T>(
         &mut self,
         request: &Request,
-        ask: impl AsyncFnOnce(&mut Context) -> Result<Result<T, ExceptionCode>, Error>,
+        ask: impl AsyncFnOnce(&mut Context, u16) -> Result<Result<T, ExceptionCode>, Error>,
     ) -> Result<T, PollError> {
+        let unit_id = u8::try_from(request.meter.number()).map_err(|_| PollError::WrongAnswer)?;
+        let address = u16::try_from(request.address).map_err(|_| PollError::WrongAnswer)?;
         let mut context = self.connected().await?;
-        context.set_slave(Slave(request.unit_id));
+        context.set_slave(Slave(unit_id));
         let patience = u64::from(request.pace.answer_ms).saturating_add(NETWORK_MS);
         let patience = Duration::from_millis(patience);
-        let outcome = match with_timeout(patience, ask(&mut context)).await {
+        let outcome = match with_timeout(patience, ask(&mut context, address)).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(code))) => Err(refused(code)),
             Ok(Err(Error::Protocol(_))) => return Err(PollError::WrongAnswer),
@@ -103,7 +106,9 @@ impl ModbusTcp {
 impl Bus for ModbusTcp {
     async fn read(&mut self, request: &Request, out: &mut [u16]) -> Result<(), PollError> {
         let count = u16::try_from(out.len()).map_err(|_| PollError::WrongAnswer)?;
-        let words = self.answered(request, async |context| ask(context, request, count).await);
+        let words = self.answered(request, async |context, address| {
+            ask(context, request.table, address, count).await
+        });
         let words = words.await?;
         if words.len() != out.len() {
             return Err(PollError::WrongAnswer);
@@ -114,7 +119,7 @@ impl Bus for ModbusTcp {
 
     async fn write_coil(&mut self, request: &Request, on: bool) -> Result<(), PollError> {
         let write =
-            async |context: &mut Context| context.write_single_coil(request.address, on).await;
+            async |context: &mut Context, address| context.write_single_coil(address, on).await;
         self.answered(request, write).await
     }
 }

@@ -8,7 +8,6 @@ use super::*;
 use std::future::{self, Ready};
 
 use bytes::BytesMut;
-use firmware::Pace;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
     ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode,
@@ -69,8 +68,9 @@ async fn rtu_over_tcp(listener: TcpListener) {
     server.serve(&connected, |_| {}).await.unwrap();
 }
 
-fn ask(unit_id: u8, table: Table, address: u16) -> Request {
-    Request { unit_id, table, address, pace: Pace { answer_ms: 50, turnaround_ms: 0 } }
+fn ask(unit_id: u8, table: Table, address: u32) -> Request {
+    let meter = Address::unit_id(unit_id);
+    Request { meter, table, address, pace: Pace { answer_ms: 50, turnaround_ms: 0 } }
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ fn plan() -> Plan {
     let map = wire::models::by_id("xintai-water").unwrap().map;
     let meter = PlannedMeter {
         meter: Name::new("water").unwrap(),
-        unit_id: 1,
+        address: Address::unit_id(1),
         map: 0,
         interval_s: 0,
         ratios: Ratios::ONE,

@@ -295,7 +295,7 @@ pub(super) const fn is_unpriced(figure: &Figure) -> bool {
 /// Returns the unit of a medium's amounts in a report.
 pub(super) const fn unit(medium: Medium) -> &'static str {
     match medium {
-        Medium::Electricity => "kWh",
+        Medium::Electricity | Medium::Heat => "kWh",
         Medium::Water | Medium::Gas => "m³",
     }
 }

@@ -141,6 +141,7 @@ fn chart(sheet: &Sheet<'_>, report: &Report<'_>, column: &DayColumn) -> Chart {
         Medium::Electricity => Color::RGB(0x1D_4ED8),
         Medium::Water => Color::RGB(0x0E_7490),
         Medium::Gas => Color::RGB(0xB4_5309),
+        Medium::Heat => Color::RGB(0xBE_185D),
     };
     let word = medium_word(sheet.language, column.medium);
     let days = sheet.words("report.sheet.days");

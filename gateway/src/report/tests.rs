@@ -34,7 +34,7 @@ fn meter(id: &str, zh: &str, en: &str, medium: Medium, load: Load, parent: Optio
         area: name("whole"),
         parent: parent.map(name),
         node: name("node-1"),
-        unit_id: 1,
+        address: wire::Address::unit_id(1),
         pt: 1000,
         ct: 1000,
         interval_s: 60,
@@ -42,6 +42,7 @@ fn meter(id: &str, zh: &str, en: &str, medium: Medium, load: Load, parent: Optio
         tariff: None,
         rate_max: None,
         formula: None,
+        own_models: std::sync::Arc::default(),
     }
 }
 

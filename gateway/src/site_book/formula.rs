@@ -1,7 +1,9 @@
 //! A meter that is a formula of others.
 
+use std::sync::Arc;
+
 use analysis::site::{Formula, Load, Medium, Meter, VIRTUAL};
-use wire::{Name, Quantity};
+use wire::{Address, Name, Quantity};
 
 use super::name;
 use crate::document::Section;
@@ -49,16 +51,18 @@ pub(super) fn read(section: &Section<'_>, meters: &[Meter]) -> Option<Meter> {
         area: area?,
         parent,
         node,
-        unit_id: 0,
+        address: Address::unit_id(0),
         pt: 1_000,
         ct: 1_000,
         interval_s: 900,
         counter: match medium {
             Medium::Electricity => Quantity::ActiveEnergyImport,
             Medium::Water | Medium::Gas => Quantity::Volume,
+            Medium::Heat => Quantity::HeatEnergy,
         },
         tariff,
         rate_max: None,
         formula: Some(formula),
+        own_models: Arc::default(),
     })
 }

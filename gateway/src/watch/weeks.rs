@@ -184,7 +184,7 @@ fn is_complete(track: &Track) -> bool {
 }
 
 /// What the detectors say of a meter. A meter from which nothing comes is told as silent
-/// already, so gaps are not told here; gas for heating rests all summer.
+/// already, so gaps are not told here; gas for heating and heat rest all summer.
 fn found(medium: Medium, track: &Track) -> Vec<(FindingKind, Spell)> {
     let mut found = Vec::new();
     let mut add = |kind: FindingKind, spells: Vec<Spell>| {
@@ -192,7 +192,7 @@ fn found(medium: Medium, track: &Track) -> Vec<(FindingKind, Spell)> {
     };
     let limits = match medium {
         Medium::Electricity => MeterLimits::default(),
-        Medium::Water | Medium::Gas => MeterLimits {
+        Medium::Water | Medium::Gas | Medium::Heat => MeterLimits {
             standstill: StandstillLimits::by_people(),
             scale: ScaleLimits::weather_driven(),
             ..MeterLimits::default()

@@ -76,6 +76,7 @@ impl From<site::Medium> for Medium {
             site::Medium::Electricity => Self::Electricity,
             site::Medium::Water => Self::Water,
             site::Medium::Gas => Self::Gas,
+            site::Medium::Heat => Self::Heat,
         }
     }
 }
@@ -83,7 +84,7 @@ impl From<site::Medium> for Medium {
 impl From<site::Medium> for Unit {
     fn from(medium: site::Medium) -> Self {
         match medium {
-            site::Medium::Electricity => Self::Wh,
+            site::Medium::Electricity | site::Medium::Heat => Self::Wh,
             site::Medium::Water | site::Medium::Gas => Self::L,
         }
     }

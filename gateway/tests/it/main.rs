@@ -8,4 +8,5 @@ use line_time as _;
 
 mod models;
 mod node_tls;
+mod numbered;
 mod tidy;

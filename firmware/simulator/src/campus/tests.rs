@@ -237,12 +237,12 @@ fn a_site_that_cannot_be_is_refused_by_name() {
     );
     check(|site| site[2].meter = site[1].meter, "two meters are called `light-1f-hall`");
     check(
-        |site| site[2].unit_id = 1,
-        "meter `light-2f-east` cannot have unit id 1 on bus `office`",
+        |site| site[2].address = Address::unit_id(1),
+        "meter `light-2f-east` cannot have address 1 on bus `office`",
     );
     check(
-        |site| site[2].unit_id = 0,
-        "meter `light-2f-east` cannot have unit id 0 on bus `office`",
+        |site| site[2].address = Address::unit_id(0),
+        "meter `light-2f-east` cannot have address 0 on bus `office`",
     );
     check(
         |site| site[0].parent = Some(site[1].meter),

@@ -65,7 +65,7 @@ fn meters_are_listed_with_where_they_are() {
 fn a_mistake_is_answered_with_what_is_allowed() {
     check(
         "{}",
-        "the line has neither `set` (lights, silent, bad_crc, nonsense, delay_ms) \
+        "the line has neither `set` (lights, silent, bad_crc, nonsense, delay_ms, wrong_address, split, noise, leads) \
          nor `get` (meters, counter)",
     );
     check(r#"{"get":"lights"}"#, "`get` is `lights`, allowed are meters, counter");

@@ -44,7 +44,8 @@ async fn served() -> Served {
 
 impl Served {
     async fn connect(&self, spec: &MeterSpec) -> Context {
-        self.connect_to(spec.bus.as_str(), spec.unit_id).await
+        let unit_id = u8::try_from(spec.address.number()).unwrap();
+        self.connect_to(spec.bus.as_str(), unit_id).await
     }
 
     async fn connect_to(&self, bus: &str, unit_id: u8) -> Context {
@@ -83,7 +84,8 @@ async fn registers_read_by_a_client_decode_to_what_the_campus_says() {
         let mut client = served.connect(&spec).await;
         let expected = served.campus.readings_at(&spec.meter, NOW).unwrap();
         for (entry, expected) in model.map.entries.iter().zip(expected.readings.iter()) {
-            let words = read(&mut client, entry.table, entry.address, entry.ty.words()).await;
+            let address = u16::try_from(entry.address).unwrap();
+            let words = read(&mut client, entry.table, address, entry.ty.words()).await;
 
             let value = decode(entry, &words, Ratios::ONE);
 

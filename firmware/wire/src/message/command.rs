@@ -244,14 +244,14 @@ impl Command {
                 write_line(&mut writer, scan.line)?;
                 writer.uint(scan.first)?;
                 writer.uint(scan.last)?;
-                writer.uint(scan.table.function())?;
+                writer.uint(scan.table.id())?;
                 writer.uint(scan.address)?;
             }
             Task::Trace(trace) => {
                 writer.array(7)?;
                 write_line(&mut writer, trace.line)?;
                 writer.uint(trace.unit_id)?;
-                writer.uint(trace.table.function())?;
+                writer.uint(trace.table.id())?;
                 writer.uint(trace.address)?;
                 writer.uint(trace.count)?;
             }
@@ -321,7 +321,8 @@ fn read_task(with: Option<Reader<'_>>, word: &str) -> Result<Task, DecodeError> 
         parity: Parity::from_id(byte(parity)?).ok_or(DecodeError::Unknown)?,
         stop_bits: byte(stop_bits)?,
     };
-    let table = Table::from_function(byte(table)?).ok_or(DecodeError::Unknown)?;
+    let table = Table::from_id(byte(table)?).filter(|table| !table.holds_bytes());
+    let table = table.ok_or(DecodeError::Unknown)?;
     let address = u16::try_from(address).map_err(|_| DecodeError::OutOfRange)?;
     let unit_id = byte(first)?;
     Ok(if is_scan {

@@ -5,17 +5,17 @@
 
 mod bytes;
 
-use self::bytes::{BCD, fill, read_line, read_map, read_meter, read_switch, write_map};
+use self::bytes::{fill, read_line, read_map, read_meter, read_switch, write_map};
 use super::cbor::{HEAD_MAX, Reader, Writer, head_len, text_len};
 use super::pack::READINGS_MAX;
 use super::{DecodeError, EncodeError};
 use crate::check::crc32;
 use crate::modbus::{
     BCD_DIGITS_MAX, Entry, LineSettings, Ratio, Ratios, RegisterMap, Table, Type, Undefined,
-    WordOrder,
+    WordOrder, unit,
 };
 use crate::name::NAME_LEN_MAX;
-use crate::{List, Name};
+use crate::{Address, List, Name, Protocol};
 
 /// The most meters of one node: what an RS-485 line carries without a repeater.
 pub const METERS_MAX: usize = 32;
@@ -64,6 +64,15 @@ impl PlanMap {
         })
     }
 
+    /// Says whether a node can read by the map.
+    ///
+    /// # Errors
+    ///
+    /// The first [`PlanFault`] found.
+    pub fn check(&self) -> Result<(), PlanFault> {
+        check_map(&self.as_map())
+    }
+
     /// Returns the map.
     #[must_use]
     pub fn as_map(&self) -> RegisterMap<'_> {
@@ -82,8 +91,8 @@ impl PlanMap {
 pub struct PlannedMeter {
     /// What its readings are sent under.
     pub meter: Name,
-    /// Its Modbus address, 1 to 247. Several meters may share one: the channels of one box.
-    pub unit_id: u8,
+    /// What it is called on the line. Several meters may share one: the channels of one box.
+    pub address: Address,
     /// Which of the plan's maps it has, counted from 0.
     pub map: u8,
     /// How often to read it, in seconds; 0 for the plan's own interval.
@@ -95,7 +104,13 @@ pub struct PlannedMeter {
 // A default only so that meters can lie in a `List`; it is never polled.
 impl Default for PlannedMeter {
     fn default() -> Self {
-        Self { meter: Name::PLACEHOLDER, unit_id: 1, map: 0, interval_s: 0, ratios: Ratios::ONE }
+        Self {
+            meter: Name::PLACEHOLDER,
+            address: Address::unit_id(1),
+            map: 0,
+            interval_s: 0,
+            ratios: Ratios::ONE,
+        }
     }
 }
 
@@ -143,7 +158,7 @@ pub enum PlanFault {
     Interval,
     /// Baud, parity or stop bits that the line cannot have.
     Line,
-    /// A unit id outside 1 to 247.
+    /// A unit id outside 1 to 247, or a number that is not one meter's.
     UnitId,
     /// A meter points to a map that is not there.
     MapMissing,
@@ -154,7 +169,8 @@ pub enum PlanFault {
     /// A read limit outside 1 to 125, or smaller than one of the map's values.
     ReadLimit,
     /// An entry that cannot be read: beyond the last register, in a forbidden range, no
-    /// digits or too many, or a number in a table of bits.
+    /// digits or too many, an unknown unit, a number in a table of bits, or another protocol
+    /// than the rest of its map.
     Entry,
     /// The same quantity twice in one map.
     QuantityTwice,
@@ -226,16 +242,19 @@ const U16_LEN: usize = head_len(u16::MAX as u64);
 const U32_LEN: usize = head_len(u32::MAX as u64);
 
 const ENTRY_ITEMS: u64 = 9;
-const ENTRY_BYTES_MAX: usize = head_len(ENTRY_ITEMS)
+/// The tenth is the offset, which only values behind an identifier have.
+const ENTRY_ITEMS_MAX: u64 = ENTRY_ITEMS + 1;
+const ENTRY_BYTES_MAX: usize = head_len(ENTRY_ITEMS_MAX)
     + head_len(u8::MAX as u64)
-    + head_len(Table::Input as u64)
-    + U16_LEN
-    + head_len(BCD + BCD_DIGITS_MAX as u64)
+    + head_len(Table::Cjt188 as u64)
+    + U32_LEN
+    + head_len(u8::MAX as u64)
     + head_len(WordOrder::Dcba as u64)
-    + HEAD_MAX
+    + U32_LEN
     + U32_LEN
     + head_len(Undefined::Nan as u64)
-    + head_len(Ratio::PtCt as u64);
+    + head_len(Ratio::PtCt as u64)
+    + head_len(u8::MAX as u64);
 
 const MAP_ITEMS: u64 = 5;
 const MAP_BYTES_MAX: usize = head_len(MAP_ITEMS)
@@ -246,7 +265,7 @@ const MAP_BYTES_MAX: usize = head_len(MAP_ITEMS)
 const METER_ITEMS: u64 = 6;
 const METER_BYTES_MAX: usize = head_len(METER_ITEMS)
     + text_len(NAME_LEN_MAX)
-    + head_len(u8::MAX as u64)
+    + HEAD_MAX
     + head_len(u8::MAX as u64)
     + U16_LEN
     + 2 * U32_LEN;
@@ -284,8 +303,8 @@ impl Plan {
             check_map(&map.as_map())?;
         }
         for (at, meter) in self.meters.iter().enumerate() {
-            ensure((1..=247).contains(&meter.unit_id), PlanFault::UnitId)?;
-            ensure(usize::from(meter.map) < self.maps.len(), PlanFault::MapMissing)?;
+            let map = self.maps.get(usize::from(meter.map)).ok_or(PlanFault::MapMissing)?;
+            ensure(meter.address.fits(map.as_map().protocol()), PlanFault::UnitId)?;
             ensure(meter.ratios.pt != 0 && meter.ratios.ct != 0, PlanFault::Ratio)?;
             let twice = self.meters.iter().take(at).any(|other| other.meter == meter.meter);
             ensure(!twice, PlanFault::MeterTwice)?;
@@ -323,7 +342,7 @@ impl Plan {
         for meter in self.meters.iter() {
             writer.array(6)?;
             writer.text(meter.meter.as_str())?;
-            writer.uint(meter.unit_id)?;
+            writer.uint(meter.address.number())?;
             writer.uint(meter.map)?;
             writer.uint(meter.interval_s)?;
             writer.uint(meter.ratios.pt)?;
@@ -429,19 +448,39 @@ fn check_map(map: &RegisterMap<'_>) -> Result<(), PlanFault> {
         if map.entries.iter().take(at).any(|other| other.quantity == entry.quantity) {
             return Err(PlanFault::QuantityTwice);
         }
-        let words = entry.ty.words();
-        if map.read_limit < words {
+        let table = entry.table;
+        let end = entry.span().saturating_add(u16::from(entry.offset));
+        if map.read_limit < end {
             return Err(PlanFault::ReadLimit);
         }
-        let digits = 1..=BCD_DIGITS_MAX;
-        let digits_are_good =
-            !matches!(entry.ty, Type::Bcd { digits: count } if !digits.contains(&count));
-        let bits_are_bits = !entry.table.holds_bits() || entry.ty == Type::U16;
-        let last = entry.address.checked_add(words.saturating_sub(1));
-        let allowed = last.is_some_and(|last| {
-            !map.forbidden.iter().any(|&(from, to)| from <= last && entry.address <= to)
-        });
-        if !(digits_are_good && bits_are_bits && allowed) {
+        let bits_are_bits = !table.holds_bits() || entry.ty == Type::U16;
+        let digits_are_good = match entry.ty {
+            Type::Bcd { digits } | Type::SignedBcd { digits } => {
+                (1..=BCD_DIGITS_MAX).contains(&digits)
+            }
+            Type::WithUnit { unit } => table.holds_bytes() && unit::sized(unit).is_some(),
+            Type::U16
+            | Type::I16
+            | Type::U32
+            | Type::I32
+            | Type::U64
+            | Type::I64
+            | Type::F32
+            | Type::F64 => true,
+        };
+        let type_is_good = bits_are_bits && digits_are_good;
+        let place_is_good = if table.holds_bytes() {
+            matches!(entry.order, WordOrder::Abcd | WordOrder::Dcba)
+                && entry.address <= table.address_max()
+        } else {
+            let last = entry.address.saturating_add(u32::from(end)).saturating_sub(1);
+            let forbidden = |&(from, to): &(u16, u16)| {
+                u32::from(from) <= last && entry.address <= u32::from(to)
+            };
+            entry.offset == 0 && last <= table.address_max() && !map.forbidden.iter().any(forbidden)
+        };
+        let alike = Protocol::of(table) == map.protocol();
+        if !(type_is_good && place_is_good && alike) {
             return Err(PlanFault::Entry);
         }
     }

@@ -2,7 +2,7 @@ use super::*;
 use crate::modbus::{Entry, LineSettings, Parity, Ratio, Ratios, Scale, Table, Type, Undefined};
 use crate::modbus::{RegisterMap, WordOrder};
 use crate::reading::{Absence, Reading, Value};
-use crate::{List, Name, Quantity, models};
+use crate::{Address, List, Name, Protocol, Quantity, models};
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -116,10 +116,14 @@ fn plan() -> Plan {
             .unwrap()
     });
     let meters = [
-        PlannedMeter { meter: name("canteen-water"), unit_id: 5, ..PlannedMeter::default() },
+        PlannedMeter {
+            meter: name("canteen-water"),
+            address: Address::unit_id(5),
+            ..PlannedMeter::default()
+        },
         PlannedMeter {
             meter: name("library-gas"),
-            unit_id: 3,
+            address: Address::unit_id(3),
             map: 1,
             interval_s: 900,
             ratios: Ratios { pt: 1000, ct: 40_000 },
@@ -189,6 +193,85 @@ fn the_circuits_of_a_plan_follow_its_meters() {
          68 7377697463686573 81 83 65 6c69676874 14 03
          63 73756d 1af7a94691"
     );
+}
+
+/// An electricity meter with two values and a water meter with one, by their numbers.
+fn plan_of_numbers() -> Plan {
+    let part = |id, wanted: &[Quantity]| {
+        let map = models::by_id(id).unwrap().map;
+        let entries = map.entries.iter().filter(|entry| wanted.contains(&entry.quantity));
+        let entries = entries.copied().collect::<Vec<_>>();
+        PlanMap::new(&RegisterMap { entries: &entries, ..map }).unwrap()
+    };
+    let maps = [
+        part("dlt645-three-phase", &[Quantity::ActiveEnergyImport, Quantity::VoltageL2]),
+        part("cjt188-water", &[Quantity::Volume]),
+    ];
+    let meter = |text, map, digits, protocol| PlannedMeter {
+        meter: name(text),
+        address: Address::from_digits(digits, protocol).unwrap(),
+        map,
+        ..PlannedMeter::default()
+    };
+    let meters = [
+        meter("main", 0, "000012345678", Protocol::Dlt645),
+        meter("water", 1, "00002020120218", Protocol::Cjt188),
+    ];
+    Plan {
+        revision: 3,
+        interval_s: 60,
+        line: LineSettings { baud: 2400, parity: Parity::Even, stop_bits: 1 },
+        maps: List::from_slice(&maps).unwrap(),
+        meters: List::from_slice(&meters).unwrap(),
+        switches: List::new(),
+    }
+}
+
+#[test]
+fn a_plan_of_meters_with_numbers_has_its_golden_bytes() {
+    assert_eq!(plan_of_numbers().check(), Ok(()));
+    check_golden!(
+        plan_of_numbers(),
+        "a6
+         68 7265766973696f6e 03
+         68 696e74657276616c 183c
+         64 6c696e65 83 190960 01 01
+         64 6d617073 82
+            85 1820 1902bc 181e 80 82
+               8a 14 11 1a00010000 1818 03 192710 01 01 03 00
+               8a 0a 11 1a0201ff00 14 03 1864 01 01 01 02
+            85 1840 1903e8 181e 80 81
+               8a 181e 12 1a0010901f 18ac 03 192710 01 01 00 00
+         66 6d6574657273 82
+            86 64 6d61696e 1a12345678 00 00 1903e8 1903e8
+            86 65 7761746572 1b0000002020120218 01 00 1903e8 1903e8
+         63 73756d 1a2d417bac"
+    );
+}
+
+#[test]
+fn only_the_number_of_one_meter_is_an_address() {
+    let fits = |digits, protocol| {
+        Address::from_digits(digits, protocol).is_some_and(|address| address.fits(protocol))
+    };
+    assert!(fits("000012345678", Protocol::Dlt645) && fits("1", Protocol::Dlt645));
+    assert!(fits("78330011223344", Protocol::Cjt188));
+    // Everybody; too long; a wildcard in the text; nothing.
+    assert!(!fits("999999999999", Protocol::Dlt645) && !fits("99999999999999", Protocol::Cjt188));
+    assert!(!fits("0000123456789", Protocol::Dlt645));
+    assert!(!fits("AAAAAAAAAAAA", Protocol::Dlt645) && !fits("", Protocol::Dlt645));
+    // A wildcard that somebody puts into the bytes of a plan: any one digit above 9.
+    for place in 0..12 {
+        for digit in 0xA..=0xF_u64 {
+            let wild = Address::from_number(
+                0x0000_1234_5678 & !(0xF << (place * 4)) | digit << (place * 4),
+            );
+            assert!(!wild.fits(Protocol::Dlt645) && !wild.fits(Protocol::Cjt188), "{wild:?}");
+        }
+    }
+    assert!(!Address::from_number(u64::MAX).fits(Protocol::Cjt188));
+    assert!(!Address::from_number(0x0001_0000_0000_0001).fits(Protocol::Dlt645));
+    assert!(!Address::from_number(1 << 32 | 1).fits(Protocol::Modbus));
 }
 
 #[test]
@@ -415,11 +498,12 @@ fn the_largest_of_each_message_fits_its_bound_to_the_byte() {
 
     let entry = Entry {
         quantity: Quantity::Pressure,
-        table: Table::Input,
-        address: u16::MAX,
-        ty: Type::Bcd { digits: 16 },
+        table: Table::Cjt188,
+        address: u32::MAX,
+        offset: u8::MAX,
+        ty: Type::WithUnit { unit: 127 },
         order: WordOrder::Dcba,
-        scale: Scale::fraction(i64::MIN, u32::MAX).unwrap(),
+        scale: Scale::fraction(i32::MIN, u32::MAX).unwrap(),
         undefined: Undefined::Nan,
         ratio: Ratio::PtCt,
     };
@@ -432,7 +516,7 @@ fn the_largest_of_each_message_fits_its_bound_to_the_byte() {
     };
     let meter = PlannedMeter {
         meter: longest,
-        unit_id: u8::MAX,
+        address: Address::from_number(u64::MAX),
         map: u8::MAX,
         interval_s: u16::MAX,
         ratios: Ratios { pt: u32::MAX, ct: u32::MAX },
@@ -501,8 +585,12 @@ fn a_plan_that_a_node_cannot_work_by_is_told_why() {
     check_fault(PlanFault::Interval, |plan| plan.interval_s = 0);
     check_fault(PlanFault::Line, |plan| plan.line.baud = 300);
     check_fault(PlanFault::Line, |plan| plan.line.stop_bits = 3);
-    check_fault(PlanFault::UnitId, |plan| plan.meters = meters(&|meter| meter.unit_id = 0));
-    check_fault(PlanFault::UnitId, |plan| plan.meters = meters(&|meter| meter.unit_id = 248));
+    check_fault(PlanFault::UnitId, |plan| {
+        plan.meters = meters(&|meter| meter.address = Address::unit_id(0));
+    });
+    check_fault(PlanFault::UnitId, |plan| {
+        plan.meters = meters(&|meter| meter.address = Address::unit_id(248));
+    });
     check_fault(PlanFault::UnitId, |plan| {
         let relay = PlannedSwitch { unit_id: 0, ..PlannedSwitch::default() };
         plan.switches = List::from_slice(&[relay]).unwrap();
@@ -523,9 +611,47 @@ fn a_plan_that_a_node_cannot_work_by_is_told_why() {
     check_fault(PlanFault::Entry, |plan| {
         plan.maps = maps(&|map| map.forbidden = List::from_slice(&[(2, 2)]).unwrap());
     });
+    check_fault(PlanFault::Entry, |plan| plan.maps = entry(&|entry| entry.table = Table::Dlt645));
+    check_fault(PlanFault::Entry, |plan| plan.maps = entry(&|entry| entry.offset = 1));
+    check_fault(PlanFault::Entry, |plan| {
+        plan.maps = entry(&|entry| entry.ty = Type::WithUnit { unit: 0x2C });
+    });
     check_fault(PlanFault::QuantityTwice, |plan| {
         plan.maps = entry(&|entry| entry.quantity = Quantity::VolumeReverse);
     });
+}
+
+#[test]
+fn a_plan_of_meters_with_numbers_that_a_node_cannot_work_by_is_told_why() {
+    let check_fault = |fault, spoil: &dyn Fn(&mut Plan)| {
+        let mut plan = plan_of_numbers();
+        spoil(&mut plan);
+        assert_eq!(plan.check(), Err(fault));
+    };
+    let address = |number| {
+        move |plan: &mut Plan| {
+            let mut meters = plan.meters.to_vec();
+            meters[0].address = Address::from_number(number);
+            plan.meters = List::from_slice(&meters).unwrap();
+        }
+    };
+    let entry = |spoil: &dyn Fn(&mut Entry), plan: &mut Plan| {
+        let mut maps = plan.maps.to_vec();
+        let mut entries = maps[1].entries.to_vec();
+        spoil(&mut entries[0]);
+        maps[1].entries = List::from_slice(&entries).unwrap();
+        plan.maps = List::from_slice(&maps).unwrap();
+    };
+    // Wildcards: two meters would answer at once.
+    check_fault(PlanFault::UnitId, &address(0xAAAA_AAAA_AAAA));
+    check_fault(PlanFault::UnitId, &address(0x0000_1234_AAAA));
+    check_fault(PlanFault::UnitId, &address(0x9999_9999_9999));
+    check_fault(PlanFault::UnitId, &address(0x1_0000_0000_0000));
+    let unknown_unit = |entry: &mut Entry| entry.ty = Type::WithUnit { unit: 0x7F };
+    check_fault(PlanFault::Entry, &|plan| entry(&unknown_unit, plan));
+    check_fault(PlanFault::Entry, &|plan| entry(&|entry| entry.order = WordOrder::Cdab, plan));
+    check_fault(PlanFault::Entry, &|plan| entry(&|entry| entry.address = 0x0110_901F, plan));
+    check_fault(PlanFault::ReadLimit, &|plan| entry(&|entry| entry.offset = 60, plan));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Register maps: what the registers of a meter mean.
+//! Register maps: what the registers of a meter mean, or its data identifiers.
 //!
 //! A map is data. It stands in [`crate::models`] for the meters we know, travels inside
 //! the plan for the node, and may be written by a user; the node knows no meter model.
@@ -10,16 +10,21 @@
 //! - integers, decimals and floats are scaled exactly and rounded once, half away from zero;
 //! - a pattern that the maker calls undefined is absent, not a number.
 //!
+//! DL/T 645-2007 and CJ/T 188 have no registers but data identifiers with some bytes behind
+//! each. For a map they are two more tables: the identifier is the address, an entry lies some
+//! bytes into its data, and one byte comes as one word.
+//!
 //! Not here: frames, CRC, sockets, requests (`firmware::rtu`, `firmware::planner`).
 
 mod float;
+pub mod unit;
 pub mod value;
 
 pub use value::{EncodeError, decode, encode, rollover};
 
-use crate::Quantity;
+use crate::{Protocol, Quantity};
 
-/// The four tables of a Modbus device.
+/// Where values lie: the four tables of a Modbus device, or what data identifiers name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Table {
@@ -31,28 +36,52 @@ pub enum Table {
     Holding = 3,
     /// Read-only registers, function 4 ("3x").
     Input = 4,
+    /// Data of DL/T 645-2007. The address is the identifier DI3 DI2 DI1 DI0, as printed.
+    Dlt645 = 17,
+    /// Data of CJ/T 188. The address is the type of meter (10 cold water, 20 heat, 30 gas…)
+    /// and the two bytes of the identifier in the order in which they are sent: meters differ.
+    Cjt188 = 18,
 }
 
 impl Table {
-    /// Every table, in the order of its function code.
-    pub const ALL: [Self; 4] = [Self::Coil, Self::DiscreteInput, Self::Holding, Self::Input];
+    /// Every table, in the order of its number.
+    pub const ALL: [Self; 6] =
+        [Self::Coil, Self::DiscreteInput, Self::Holding, Self::Input, Self::Dlt645, Self::Cjt188];
 
-    /// Returns the Modbus function that reads this table; it also stands for it in plans.
+    /// Returns the number that stands for this table in plans: for those of Modbus the function
+    /// that reads it.
     #[must_use]
-    pub const fn function(self) -> u8 {
+    pub const fn id(self) -> u8 {
         self as u8
     }
 
-    /// Returns the table that a function reads, if it is one of the four that read.
+    /// Returns the table with this number, if there is one.
     #[must_use]
-    pub fn from_function(code: u8) -> Option<Self> {
-        Self::ALL.into_iter().find(|table| table.function() == code)
+    pub fn from_id(id: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|table| table.id() == id)
     }
 
     /// Returns whether one address is one bit; it is read as a word of 0 or 1.
     #[must_use]
     pub const fn holds_bits(self) -> bool {
         matches!(self, Self::Coil | Self::DiscreteInput)
+    }
+
+    /// Returns whether one address is an identifier with bytes behind it; each of them is read
+    /// as a word of 0 to 255.
+    #[must_use]
+    pub const fn holds_bytes(self) -> bool {
+        matches!(self, Self::Dlt645 | Self::Cjt188)
+    }
+
+    /// Returns the highest address.
+    #[must_use]
+    pub const fn address_max(self) -> u32 {
+        match self {
+            Self::Coil | Self::DiscreteInput | Self::Holding | Self::Input => 0xFFFF,
+            Self::Dlt645 => 0xFFFF_FFFF,
+            Self::Cjt188 => 0xFF_FFFF,
+        }
     }
 }
 
@@ -123,6 +152,18 @@ pub enum Type {
         /// 1 to [`BCD_DIGITS_MAX`].
         digits: u8,
     },
+    /// Packed decimal digits whose highest bit is a minus, as DL/T 645 sends power and current.
+    SignedBcd {
+        /// 1 to [`BCD_DIGITS_MAX`].
+        digits: u8,
+    },
+    /// Eight packed decimal digits and the code of their unit, as CJ/T 188 sends what it
+    /// counts; in five bytes, so only where one address is one identifier.
+    WithUnit {
+        /// The unit that the scale is of ([`unit`]). A meter that sends another one of the
+        /// same kind is converted, one of another kind is out of range.
+        unit: u8,
+    },
 }
 
 /// The most decimal digits in one value: four registers of four.
@@ -130,6 +171,9 @@ pub const BCD_DIGITS_MAX: u8 = 16;
 
 /// The most registers that one value takes.
 pub const VALUE_WORDS_MAX: usize = 4;
+
+/// The most words that one value takes: registers, or bytes behind an identifier.
+pub const VALUE_LEN_MAX: usize = 8;
 
 impl Type {
     /// Returns how many registers a value takes, 1 to [`VALUE_WORDS_MAX`] for a checked entry.
@@ -139,7 +183,20 @@ impl Type {
             Self::U16 | Self::I16 => 1,
             Self::U32 | Self::I32 | Self::F32 => 2,
             Self::U64 | Self::I64 | Self::F64 => 4,
-            Self::Bcd { digits } => (digits as u16).div_ceil(4),
+            Self::Bcd { digits } | Self::SignedBcd { digits } => (digits as u16).div_ceil(4),
+            Self::WithUnit { .. } => 3,
+        }
+    }
+
+    /// Returns how many bytes a value takes behind a data identifier.
+    #[must_use]
+    pub const fn bytes(self) -> u16 {
+        match self {
+            Self::U16 | Self::I16 => 2,
+            Self::U32 | Self::I32 | Self::F32 => 4,
+            Self::U64 | Self::I64 | Self::F64 => 8,
+            Self::Bcd { digits } | Self::SignedBcd { digits } => (digits as u16).div_ceil(2),
+            Self::WithUnit { .. } => 5,
         }
     }
 }
@@ -234,25 +291,24 @@ impl Default for Ratios {
 
 /// How many thousandths of the quantity's unit one step of the register is: an exact
 /// fraction, never zero.
-// Packed, so that an entry takes 24 bytes and not 32: a plan holds up to 144 of them in the
-// RAM of a microcontroller.
+// 32 bits, so that an entry takes 20 bytes: a plan holds up to 144 of them in the RAM of a
+// microcontroller. The largest step of any meter we know is a megapascal, 10^9 thousandths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(Rust, packed(4))]
 pub struct Scale {
-    numerator: i64,
+    numerator: i32,
     denominator: u32,
 }
 
 impl Scale {
     /// Returns a scale of whole thousandths; 0, which is no scale, becomes 1.
     #[must_use]
-    pub const fn thousandths(numerator: i64) -> Self {
+    pub const fn thousandths(numerator: i32) -> Self {
         Self { numerator: if numerator == 0 { 1 } else { numerator }, denominator: 1 }
     }
 
     /// Returns a fraction as a scale, or `None` if either part is zero.
     #[must_use]
-    pub const fn fraction(numerator: i64, denominator: u32) -> Option<Self> {
+    pub const fn fraction(numerator: i32, denominator: u32) -> Option<Self> {
         if numerator == 0 || denominator == 0 {
             return None;
         }
@@ -261,7 +317,7 @@ impl Scale {
 
     /// Returns the upper part of the fraction; negative if the meter's sign is not ours.
     #[must_use]
-    pub const fn numerator(self) -> i64 {
+    pub const fn numerator(self) -> i32 {
         self.numerator
     }
 
@@ -279,8 +335,10 @@ pub struct Entry {
     pub quantity: Quantity,
     /// Where it lies.
     pub table: Table,
-    /// The first register, as on the wire (manuals often count from 1).
-    pub address: u16,
+    /// The first register, as on the wire (manuals often count from 1), or the identifier.
+    pub address: u32,
+    /// How many bytes behind the identifier the value begins; 0 for registers.
+    pub offset: u8,
     /// How it lies there.
     pub ty: Type,
     /// In which order its bytes come.
@@ -300,6 +358,7 @@ impl Default for Entry {
             quantity: Quantity::ActivePower,
             table: Table::Holding,
             address: 0,
+            offset: 0,
             ty: Type::U16,
             order: WordOrder::Abcd,
             scale: Scale::thousandths(1),
@@ -309,12 +368,22 @@ impl Default for Entry {
     }
 }
 
+impl Entry {
+    /// Returns how many words the value comes in: registers, bits, or bytes behind an
+    /// identifier; at most [`VALUE_LEN_MAX`] for a checked entry.
+    #[must_use]
+    pub const fn span(&self) -> u16 {
+        if self.table.holds_bytes() { self.ty.bytes() } else { self.ty.words() }
+    }
+}
+
 /// The registers of one meter model, and how it wants to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisterMap<'a> {
     /// The values, in any order.
     pub entries: &'a [Entry],
-    /// The most registers (or bits) the meter gives in one answer, 1 to 125.
+    /// The most registers (or bits) the meter gives in one answer, 1 to 125; of the bytes
+    /// behind an identifier, how many are looked at.
     pub read_limit: u16,
     /// How long the meter may think before its answer begins.
     pub answer_ms: u16,
@@ -322,6 +391,14 @@ pub struct RegisterMap<'a> {
     pub turnaround_ms: u16,
     /// Registers that must not be read, first to last: some meters refuse the whole request.
     pub forbidden: &'a [(u16, u16)],
+}
+
+impl RegisterMap<'_> {
+    /// Returns what the meter speaks: what the first entry of the map is read with.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.entries.first().map_or(Protocol::Modbus, |entry| Protocol::of(entry.table))
+    }
 }
 
 /// Parity of a serial line.

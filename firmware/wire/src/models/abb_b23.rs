@@ -11,16 +11,16 @@ use super::{CENTI_KILOWATT_HOUR, Medium, Model, integer};
 use crate::Quantity;
 use crate::modbus::{Entry, LineSettings, Parity, Ratio, RegisterMap, Table, Type, Undefined};
 
-const fn unsigned(quantity: Quantity, address: u16, ty: Type, thousandths: i64) -> Entry {
+const fn unsigned(quantity: Quantity, address: u32, ty: Type, thousandths: i32) -> Entry {
     integer(quantity, Table::Holding, address, ty, thousandths, Undefined::AllOnes, Ratio::None)
 }
 
-const fn signed(quantity: Quantity, address: u16, ty: Type, thousandths: i64) -> Entry {
+const fn signed(quantity: Quantity, address: u32, ty: Type, thousandths: i32) -> Entry {
     integer(quantity, Table::Holding, address, ty, thousandths, Undefined::MaxSigned, Ratio::None)
 }
 
-const TENTH: i64 = 100;
-const HUNDREDTH: i64 = 10;
+const TENTH: i32 = 100;
+const HUNDREDTH: i32 = 10;
 
 pub(super) const MODEL: Model = Model {
     id: "abb-b23",

@@ -12,15 +12,15 @@ use crate::modbus::{Entry, LineSettings, Parity, Ratio, RegisterMap, Table, Type
 
 const fn holding(
     quantity: Quantity,
-    address: u16,
+    address: u32,
     ty: Type,
-    thousandths: i64,
+    thousandths: i32,
     ratio: Ratio,
 ) -> Entry {
     integer(quantity, Table::Holding, address, ty, thousandths, Undefined::None, ratio)
 }
 
-const WATT: i64 = super::WATT;
+const WATT: i32 = super::WATT;
 
 pub(super) const MODEL: Model = Model {
     id: "acrel-adw300",

@@ -14,16 +14,16 @@ use crate::modbus::{Entry, LineSettings, Parity, Ratio, RegisterMap, Table, Type
 
 const fn holding(
     quantity: Quantity,
-    address: u16,
+    address: u32,
     ty: Type,
-    thousandths: i64,
+    thousandths: i32,
     ratio: Ratio,
 ) -> Entry {
     integer(quantity, Table::Holding, address, ty, thousandths, Undefined::None, ratio)
 }
 
-const TENTH: i64 = 100;
-const HUNDREDTH: i64 = 10;
+const TENTH: i32 = 100;
+const HUNDREDTH: i32 = 10;
 
 pub(super) const MODEL: Model = Model {
     id: "acrel-dtsd1352",

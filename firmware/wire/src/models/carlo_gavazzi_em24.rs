@@ -12,11 +12,12 @@ use crate::modbus::{
     Entry, LineSettings, Parity, Ratio, RegisterMap, Scale, Table, Type, Undefined, WordOrder,
 };
 
-pub(super) const fn input(quantity: Quantity, address: u16, ty: Type, thousandths: i64) -> Entry {
+pub(super) const fn input(quantity: Quantity, address: u32, ty: Type, thousandths: i32) -> Entry {
     Entry {
         quantity,
         table: Table::Input,
         address,
+        offset: 0,
         ty,
         order: WordOrder::Cdab,
         scale: Scale::thousandths(thousandths),
@@ -26,9 +27,9 @@ pub(super) const fn input(quantity: Quantity, address: u16, ty: Type, thousandth
     }
 }
 
-pub(super) const TENTH: i64 = 100;
-pub(super) const THOUSANDTH: i64 = 1;
-pub(super) const TENTH_KILOWATT_HOUR: i64 = 100_000;
+pub(super) const TENTH: i32 = 100;
+pub(super) const THOUSANDTH: i32 = 1;
+pub(super) const TENTH_KILOWATT_HOUR: i32 = 100_000;
 
 pub(super) const MODEL: Model = Model {
     id: "carlo-gavazzi-em24",

@@ -13,13 +13,13 @@ use super::{Medium, Model, float};
 use crate::Quantity;
 use crate::modbus::{Entry, LineSettings, Parity, Ratio, RegisterMap, Table, WordOrder};
 
-const fn holding(quantity: Quantity, address: u16, thousandths: i64, ratio: Ratio) -> Entry {
+const fn holding(quantity: Quantity, address: u32, thousandths: i32, ratio: Ratio) -> Entry {
     float(quantity, Table::Holding, address, WordOrder::Abcd, thousandths, ratio)
 }
 
-const TENTH: i64 = 100;
-const HUNDREDTH: i64 = 10;
-const THOUSANDTH: i64 = 1;
+const TENTH: i32 = 100;
+const HUNDREDTH: i32 = 10;
+const THOUSANDTH: i32 = 1;
 
 pub(super) const MODEL: Model = Model {
     id: "chint-dtsu666",

@@ -13,7 +13,7 @@ use super::{
 use crate::Quantity;
 use crate::modbus::{Entry, LineSettings, Parity, Ratio, RegisterMap, Table, WordOrder};
 
-const fn input(quantity: Quantity, address: u16, thousandths: i64) -> Entry {
+const fn input(quantity: Quantity, address: u32, thousandths: i32) -> Entry {
     float(quantity, Table::Input, address, WordOrder::Abcd, thousandths, Ratio::None)
 }
 

@@ -13,15 +13,16 @@ use crate::modbus::{
     Entry, LineSettings, Parity, Ratio, RegisterMap, Scale, Table, Type, Undefined, WordOrder,
 };
 
-const fn holding(quantity: Quantity, address: u16, thousandths: i64) -> Entry {
+const fn holding(quantity: Quantity, address: u32, thousandths: i32) -> Entry {
     float(quantity, Table::Holding, address, WordOrder::Abcd, thousandths, Ratio::None)
 }
 
-const fn total(quantity: Quantity, address: u16) -> Entry {
+const fn total(quantity: Quantity, address: u32) -> Entry {
     Entry {
         quantity,
         table: Table::Holding,
         address,
+        offset: 0,
         ty: Type::Bcd { digits: 12 },
         order: WordOrder::Abcd,
         scale: Scale::thousandths(CUBIC_METRE / 10_000),

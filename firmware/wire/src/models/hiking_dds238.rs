@@ -10,7 +10,7 @@ use super::{CENTI_KILOWATT_HOUR, Medium, Model, VAR, WATT, integer};
 use crate::Quantity;
 use crate::modbus::{Entry, LineSettings, Parity, Ratio, RegisterMap, Table, Type, Undefined};
 
-const fn holding(quantity: Quantity, address: u16, ty: Type, thousandths: i64) -> Entry {
+const fn holding(quantity: Quantity, address: u32, ty: Type, thousandths: i32) -> Entry {
     integer(quantity, Table::Holding, address, ty, thousandths, Undefined::None, Ratio::None)
 }
 

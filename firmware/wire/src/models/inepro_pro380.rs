@@ -12,7 +12,7 @@ use super::{
 use crate::Quantity;
 use crate::modbus::{Entry, LineSettings, Parity, Ratio, RegisterMap, Table, WordOrder};
 
-const fn holding(quantity: Quantity, address: u16, thousandths: i64) -> Entry {
+const fn holding(quantity: Quantity, address: u32, thousandths: i32) -> Entry {
     float(quantity, Table::Holding, address, WordOrder::Abcd, thousandths, Ratio::None)
 }
 

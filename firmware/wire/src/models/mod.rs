@@ -11,6 +11,8 @@ mod carlo_gavazzi_em24;
 mod carlo_gavazzi_em340;
 mod chint_ddsu666;
 mod chint_dtsu666;
+mod cjt188;
+mod dlt645;
 mod eastron_sdm120;
 mod eastron_sdm630;
 mod eastron_sdm72;
@@ -44,6 +46,8 @@ pub enum Medium {
     Water,
     /// Combustible gas.
     Gas,
+    /// Heat, or cold, that a water circuit carries.
+    Heat,
 }
 
 /// A make and type of meter whose register map we know.
@@ -77,6 +81,11 @@ pub const MODELS: &[Model] = &[
     carlo_gavazzi_em340::MODEL,
     chint_ddsu666::MODEL,
     chint_dtsu666::MODEL,
+    cjt188::GAS,
+    cjt188::HEAT,
+    cjt188::WATER,
+    dlt645::SINGLE_PHASE,
+    dlt645::THREE_PHASE,
     eastron_sdm120::MODEL,
     eastron_sdm630::MODEL,
     eastron_sdm72::MODEL,
@@ -106,41 +115,42 @@ pub fn by_id(id: &str) -> Option<&'static Model> {
 }
 
 // Thousandths of our unit in one of theirs.
-const ONE: i64 = 1_000;
-const VOLT: i64 = 1_000;
-const AMPERE: i64 = 1_000;
-const WATT: i64 = 1_000;
-const VAR: i64 = 1_000;
-const VOLT_AMPERE: i64 = 1_000;
-const HERTZ: i64 = 1_000;
-const KILOWATT: i64 = 1_000_000;
-const KILOVAR: i64 = 1_000_000;
-const KILOVOLT_AMPERE: i64 = 1_000_000;
-const WATT_HOUR: i64 = 1_000;
-const VAR_HOUR: i64 = 1_000;
-const CENTI_KILOWATT_HOUR: i64 = 10_000;
-const KILOWATT_HOUR: i64 = 1_000_000;
-const KILOVAR_HOUR: i64 = 1_000_000;
-const LITRE: i64 = 1_000;
-const CUBIC_METRE: i64 = 1_000_000;
-const CUBIC_METRE_PER_HOUR: i64 = 1_000_000;
-const CELSIUS: i64 = 1_000;
-const KILOPASCAL: i64 = 1_000_000;
-const MEGAPASCAL: i64 = 1_000_000_000;
+const ONE: i32 = 1_000;
+const VOLT: i32 = 1_000;
+const AMPERE: i32 = 1_000;
+const WATT: i32 = 1_000;
+const VAR: i32 = 1_000;
+const VOLT_AMPERE: i32 = 1_000;
+const HERTZ: i32 = 1_000;
+const KILOWATT: i32 = 1_000_000;
+const KILOVAR: i32 = 1_000_000;
+const KILOVOLT_AMPERE: i32 = 1_000_000;
+const WATT_HOUR: i32 = 1_000;
+const VAR_HOUR: i32 = 1_000;
+const CENTI_KILOWATT_HOUR: i32 = 10_000;
+const KILOWATT_HOUR: i32 = 1_000_000;
+const KILOVAR_HOUR: i32 = 1_000_000;
+const LITRE: i32 = 1_000;
+const CUBIC_METRE: i32 = 1_000_000;
+const CUBIC_METRE_PER_HOUR: i32 = 1_000_000;
+const CELSIUS: i32 = 1_000;
+const KILOPASCAL: i32 = 1_000_000;
+const MEGAPASCAL: i32 = 1_000_000_000;
 
 /// A single float; not-a-number stands for "no value" whatever the maker says.
 const fn float(
     quantity: Quantity,
     table: Table,
-    address: u16,
+    address: u32,
     order: WordOrder,
-    thousandths: i64,
+    thousandths: i32,
     ratio: Ratio,
 ) -> Entry {
     Entry {
         quantity,
         table,
         address,
+        offset: 0,
         ty: Type::F32,
         order,
         scale: Scale::thousandths(thousandths),
@@ -153,9 +163,9 @@ const fn float(
 const fn integer(
     quantity: Quantity,
     table: Table,
-    address: u16,
+    address: u32,
     ty: Type,
-    thousandths: i64,
+    thousandths: i32,
     undefined: Undefined,
     ratio: Ratio,
 ) -> Entry {
@@ -163,6 +173,7 @@ const fn integer(
         quantity,
         table,
         address,
+        offset: 0,
         ty,
         order: WordOrder::Abcd,
         scale: Scale::thousandths(thousandths),
@@ -197,11 +208,21 @@ mod tests {
             for (at, entry) in entries.iter().enumerate() {
                 for other in &entries[at + 1..] {
                     assert_ne!(entry.quantity, other.quantity, "{}", model.id);
-                    let apart = entry.address + entry.ty.words() <= other.address
-                        || other.address + other.ty.words() <= entry.address;
+                    let end = |entry: &Entry| {
+                        let start = if entry.table.holds_bytes() {
+                            u32::from(entry.offset)
+                        } else {
+                            entry.address
+                        };
+                        (start, start + u32::from(entry.span()))
+                    };
+                    let other_place = entry.table.holds_bytes() && entry.address != other.address;
+                    let ((start, stop), (from, to)) = (end(entry), end(other));
+                    let apart = other_place || stop <= from || to <= start;
                     assert!(apart, "{}: {entry:?} {other:?}", model.id);
                 }
-                assert!(entry.ty.words() <= model.map.read_limit, "{}", model.id);
+                let end = entry.span() + u16::from(entry.offset);
+                assert!(end <= model.map.read_limit, "{}", model.id);
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{LITRE, Medium, Model, WATT_HOUR, integer};
 use crate::Quantity;
 use crate::modbus::{Entry, LineSettings, Parity, Ratio, RegisterMap, Table, Type, Undefined};
 
-const fn count(quantity: Quantity, thousandths: i64) -> Entry {
+const fn count(quantity: Quantity, thousandths: i32) -> Entry {
     integer(quantity, Table::Holding, 0, Type::U32, thousandths, Undefined::None, Ratio::Ct)
 }
 

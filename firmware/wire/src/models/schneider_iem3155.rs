@@ -15,11 +15,11 @@ use crate::modbus::{
     Entry, LineSettings, Parity, Ratio, RegisterMap, Table, Type, Undefined, WordOrder,
 };
 
-const fn holding(quantity: Quantity, address: u16, thousandths: i64) -> Entry {
+const fn holding(quantity: Quantity, address: u32, thousandths: i32) -> Entry {
     float(quantity, Table::Holding, address, WordOrder::Abcd, thousandths, Ratio::None)
 }
 
-const fn counter(quantity: Quantity, address: u16, thousandths: i64) -> Entry {
+const fn counter(quantity: Quantity, address: u32, thousandths: i32) -> Entry {
     integer(
         quantity,
         Table::Holding,

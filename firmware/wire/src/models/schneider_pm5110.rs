@@ -18,13 +18,13 @@ use crate::modbus::{
 };
 
 /// A float at the number that the manual prints.
-const fn manual(quantity: Quantity, number: u16, thousandths: i64) -> Entry {
+const fn manual(quantity: Quantity, number: u32, thousandths: i32) -> Entry {
     let address = number.saturating_sub(1);
     float(quantity, Table::Holding, address, WordOrder::Abcd, thousandths, Ratio::None)
 }
 
 /// A counter at the number that the manual prints.
-const fn counter(quantity: Quantity, number: u16) -> Entry {
+const fn counter(quantity: Quantity, number: u32) -> Entry {
     integer(
         quantity,
         Table::Holding,

@@ -13,15 +13,16 @@ use crate::modbus::{
     Entry, LineSettings, Parity, Ratio, RegisterMap, Scale, Table, Type, Undefined, WordOrder,
 };
 
-const fn input(quantity: Quantity, address: u16, thousandths: i64) -> Entry {
+const fn input(quantity: Quantity, address: u32, thousandths: i32) -> Entry {
     float(quantity, Table::Input, address, WordOrder::Abcd, thousandths, Ratio::None)
 }
 
-const fn counter(quantity: Quantity, address: u16) -> Entry {
+const fn counter(quantity: Quantity, address: u32) -> Entry {
     Entry {
         quantity,
         table: Table::Input,
         address,
+        offset: 0,
         ty: Type::F64,
         order: WordOrder::Abcd,
         scale: Scale::thousandths(WATT_HOUR),

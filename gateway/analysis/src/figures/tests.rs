@@ -27,7 +27,7 @@ fn meter(id: &str, medium: Medium, area: &str, parent: Option<&str>, tariff: &st
         area: name(area),
         parent: parent.map(name),
         node: name("node-1"),
-        unit_id: 1,
+        address: wire::Address::unit_id(1),
         pt: 1000,
         ct: 1000,
         interval_s: 60,
@@ -35,6 +35,7 @@ fn meter(id: &str, medium: Medium, area: &str, parent: Option<&str>, tariff: &st
         tariff: Some(name(tariff)),
         rate_max: None,
         formula: None,
+        own_models: std::sync::Arc::default(),
     }
 }
 

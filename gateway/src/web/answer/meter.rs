@@ -188,6 +188,8 @@ pub enum Medium {
     Water,
     /// Gas.
     Gas,
+    /// Heat.
+    Heat,
 }
 
 /// What hangs behind a meter.

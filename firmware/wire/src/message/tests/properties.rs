@@ -3,6 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use std::hint::black_box;
+use std::vec;
 
 prop_compose! {
     fn any_name()(text in "[a-z0-9-]{1,32}") -> Name { name(&text) }
@@ -37,20 +38,23 @@ prop_compose! {
 prop_compose! {
     fn any_entry()(
         quantity in 0..Quantity::ALL.len(),
-        (table, order, undefined, ratio) in (0..4_usize, 0..4_usize, 0..5_usize, 0..4_usize),
-        address: u16,
+        (table, order, undefined, ratio) in (0..6_usize, 0..4_usize, 0..5_usize, 0..4_usize),
+        (address, offset) in any::<(u32, u8)>(),
         ty in prop_oneof![
             Just(Type::U16), Just(Type::I16), Just(Type::U32), Just(Type::I32), Just(Type::U64),
             Just(Type::I64), Just(Type::F32), Just(Type::F64),
-            any::<u8>().prop_map(|digits| Type::Bcd { digits }),
+            (0..32_u8).prop_map(|digits| Type::Bcd { digits }),
+            (0..80_u8).prop_map(|digits| Type::SignedBcd { digits }),
+            (0..128_u8).prop_map(|unit| Type::WithUnit { unit }),
         ],
-        numerator in any::<i64>().prop_filter("not zero", |n| *n != 0),
+        numerator in any::<i32>().prop_filter("not zero", |n| *n != 0),
         denominator in 1_u32..,
     ) -> Entry {
         Entry {
             quantity: Quantity::ALL[quantity],
             table: Table::ALL[table],
             address,
+            offset: if Table::ALL[table].holds_bytes() { offset } else { 0 },
             ty,
             order: WordOrder::ALL[order],
             scale: Scale::fraction(numerator, denominator).unwrap(),
@@ -79,11 +83,17 @@ prop_compose! {
 prop_compose! {
     fn any_meter()(
         meter in any_name(),
-        (unit_id, map) in any::<(u8, u8)>(),
+        (address, map) in any::<(u64, u8)>(),
         interval_s: u16,
         (pt, ct) in any::<(u32, u32)>(),
     ) -> PlannedMeter {
-        PlannedMeter { meter, unit_id, map, interval_s, ratios: Ratios { pt, ct } }
+        PlannedMeter {
+            meter,
+            address: Address::from_number(address),
+            map,
+            interval_s,
+            ratios: Ratios { pt, ct },
+        }
     }
 }
 

@@ -3,13 +3,15 @@ use crate::Quantity;
 use crate::modbus::{Scale, Table, WordOrder};
 use proptest::prelude::*;
 use std::hint::black_box;
+use std::vec;
 use std::vec::Vec;
 
-fn entry(ty: Type, order: WordOrder, scale: i64) -> Entry {
+fn entry(ty: Type, order: WordOrder, scale: i32) -> Entry {
     Entry {
         quantity: Quantity::ActiveEnergyImport,
         table: Table::Holding,
         address: 0,
+        offset: 0,
         ty,
         order,
         scale: Scale::thousandths(scale),
@@ -192,6 +194,61 @@ fn a_value_that_a_register_cannot_show_is_refused() {
     assert_eq!(too_long, Err(EncodeError::WrongLength));
 }
 
+fn behind(table: Table, ty: Type, scale: i32) -> Entry {
+    Entry { table, ..entry(ty, WordOrder::Dcba, scale) }
+}
+
+#[test]
+fn decimals_of_dl_t_645_begin_at_the_low_byte_and_have_their_sign_in_the_highest_bit() {
+    let energy = behind(Table::Dlt645, Type::Bcd { digits: 8 }, 10_000);
+    check(energy, &[0x78, 0x56, 0x34, 0x12], 123_456_780_000);
+    let power = behind(Table::Dlt645, Type::SignedBcd { digits: 6 }, 100);
+    check(power, &[0x21, 0x43, 0x03], 3_432_100);
+    check(power, &[0x21, 0x43, 0x83], -3_432_100);
+    // The largest there is: 79.9999 kW.
+    check(power, &[0x99, 0x99, 0x79], 79_999_900);
+    check(power, &[0x99, 0x99, 0xF9], -79_999_900);
+    check_absent(power, &[0xFF, 0xFF, 0x7F], Absence::Garbled);
+    let unsaid = Entry { undefined: Undefined::AllOnes, ..power };
+    check_absent(unsaid, &[0xFF, 0xFF, 0xFF], Absence::DeviceFault);
+    check_absent(power, &[0x21, 0x43], Absence::Garbled);
+    // Some meters send the high byte first.
+    let high_first = Entry { order: WordOrder::Abcd, ..energy };
+    check(high_first, &[0x12, 0x34, 0x56, 0x78], 123_456_780_000);
+}
+
+#[test]
+fn a_total_of_cj_t_188_is_what_its_own_unit_says() {
+    // Hundredths of a cubic metre, in thousandths of a litre.
+    let volume = behind(Table::Cjt188, Type::WithUnit { unit: 0x2C }, 10_000);
+    check(volume, &[0x00, 0x77, 0x66, 0x55, 0x2C], 556_677_000_000);
+    check(volume, &[0x00, 0x02, 0x00, 0x00, 0x2C], 2_000_000);
+    // The same digits in litres, and in ten cubic metres.
+    check(volume, &[0x00, 0x77, 0x66, 0x55, 0x29], 556_677_000);
+    check(volume, &[0x00, 0x77, 0x66, 0x55, 0x2D], 5_566_770_000_000);
+    // Heat in hundredths of a kilowatt-hour; 12.34 GJ are 3,427.7 kWh, 0.01 MJ 2.8 Wh.
+    let heat = behind(Table::Cjt188, Type::WithUnit { unit: 0x05 }, 10_000);
+    check(heat, &[0x56, 0x34, 0x12, 0x00, 0x05], 1_234_560_000);
+    check(heat, &[0x34, 0x12, 0x00, 0x00, 0x11], 3_427_777_778);
+    check(heat, &[0x01, 0x00, 0x00, 0x00, 0x0E], 2_778);
+    // A volume is no heat, and 0x7F is no unit.
+    check_absent(heat, &[0x34, 0x12, 0x00, 0x00, 0x2C], Absence::OutOfRange);
+    check_absent(heat, &[0x34, 0x12, 0x00, 0x00, 0x7F], Absence::OutOfRange);
+    check_absent(heat, &[0x34, 0x1A, 0x00, 0x00, 0x05], Absence::Garbled);
+}
+
+#[test]
+fn decimal_counters_roll_over_after_their_last_nine() {
+    let of = |entry| rollover(&entry, Ratios::ONE);
+    // 1,000,000 kWh, 1,000,000 m³; a signed one ends at 79.9999 kWh.
+    let energy = behind(Table::Dlt645, Type::Bcd { digits: 8 }, 10_000);
+    assert_eq!(of(energy), Some(1_000_000_000_000));
+    let volume = behind(Table::Cjt188, Type::WithUnit { unit: 0x2C }, 10_000);
+    assert_eq!(of(volume), Some(1_000_000_000_000));
+    let signed = behind(Table::Dlt645, Type::SignedBcd { digits: 6 }, 100);
+    assert_eq!(of(signed), Some(80_000_000));
+}
+
 fn any_type() -> impl Strategy<Value = Type> {
     prop_oneof![
         Just(Type::U16),
@@ -203,17 +260,20 @@ fn any_type() -> impl Strategy<Value = Type> {
         Just(Type::F32),
         Just(Type::F64),
         any::<u8>().prop_map(|digits| Type::Bcd { digits }),
+        any::<u8>().prop_map(|digits| Type::SignedBcd { digits }),
+        any::<u8>().prop_map(|unit| Type::WithUnit { unit }),
     ]
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {
-    let scale = (any::<i64>(), any::<u32>())
+    let scale = (any::<i32>(), any::<u32>())
         .prop_filter_map("a scale is not zero", |(n, d)| Scale::fraction(n, d));
-    let pick = (0_usize..5, 0_usize..4, 0_usize..4, 0_usize..4);
+    let pick = (0_usize..5, 0_usize..4, 0_usize..4, 0_usize..6);
     (any_type(), scale, pick).prop_map(|(ty, scale, (undefined, ratio, order, table))| Entry {
         quantity: Quantity::ActiveEnergyImport,
         table: Table::ALL[table],
         address: 0,
+        offset: 0,
         ty,
         order: WordOrder::ALL[order],
         scale,
@@ -231,7 +291,7 @@ proptest! {
         ct: u32,
     ) {
         let ratios = Ratios { pt, ct };
-        let fitting = words.iter().copied().cycle().take(usize::from(entry.ty.words()));
+        let fitting = words.iter().copied().cycle().take(usize::from(entry.span()));
         let fitting = fitting.collect::<Vec<_>>();
         black_box((decode(&entry, &words, ratios), decode(&entry, &fitting, ratios)));
         black_box(rollover(&entry, ratios));
@@ -239,16 +299,47 @@ proptest! {
 
     #[test]
     fn no_value_under_any_entry_makes_encoding_panic(entry in any_entry(), value: i64, pt: u32) {
-        let mut out = [0; 64];
-        let words = usize::from(entry.ty.words());
+        let mut out = [0; 128];
+        let words = usize::from(entry.span());
         let ratios = Ratios { pt, ct: 1000 };
         black_box(encode(&entry, value, ratios, &mut out[..words])).ok();
     }
 
     #[test]
+    fn what_lies_behind_an_identifier_comes_back_unchanged(
+        steps in -79_999_i64..80_000,
+        scale in 1_i32..20_000_000,
+        first_high: bool,
+        (table, ty) in prop_oneof![
+            Just((Table::Dlt645, Type::SignedBcd { digits: 6 })),
+            Just((Table::Dlt645, Type::Bcd { digits: 5 })),
+            Just((Table::Cjt188, Type::WithUnit { unit: 0x2C })),
+            Just((Table::Cjt188, Type::I32)),
+        ],
+    ) {
+        let order = if first_high { WordOrder::Abcd } else { WordOrder::Dcba };
+        let entry = Entry { order, ..behind(table, ty, scale) };
+        let signed = matches!(ty, Type::SignedBcd { .. } | Type::I32);
+        let value = if signed { steps } else { steps.abs() } * i64::from(scale);
+        let mut out = [0; 8];
+        let out = &mut out[..usize::from(entry.span())];
+        prop_assert_eq!(encode(&entry, value, Ratios::ONE, out), Ok(()));
+        prop_assert!(out.iter().all(|&byte| byte < 256));
+        prop_assert_eq!(decode(&entry, out, Ratios::ONE), Value::Measured(value));
+    }
+
+    #[test]
+    fn division_is_what_the_language_says(number: u128, by in 1_u128..1 << 127, shift in 0_u32..127) {
+        for (number, by) in [(number, by), (number >> shift, by), (number, (by >> shift).max(1))] {
+            prop_assert_eq!(super::split(number, by), Some((number / by, number % by)));
+        }
+        prop_assert_eq!(super::split(number, 0), None);
+    }
+
+    #[test]
     fn whole_steps_of_integer_and_decimal_registers_come_back_unchanged(
         steps in 0_i64..10_000,
-        scale in 1_i64..2_000_000_000,
+        scale in 1_i32..2_000_000_000,
         order in 0_usize..4,
         ty in prop_oneof![
             Just(Type::U16), Just(Type::I16), Just(Type::U32), Just(Type::I32),
@@ -258,9 +349,9 @@ proptest! {
         let entry = entry(ty, WordOrder::ALL[order], scale);
         let mut out = [0; 4];
         let words = usize::from(ty.words());
-        prop_assert_eq!(encode(&entry, steps * scale, Ratios::ONE, &mut out[..words]), Ok(()));
+        prop_assert_eq!(encode(&entry, steps * i64::from(scale), Ratios::ONE, &mut out[..words]), Ok(()));
         let back = decode(&entry, &out[..words], Ratios::ONE);
-        prop_assert_eq!(back, Value::Measured(steps * scale));
+        prop_assert_eq!(back, Value::Measured(steps * i64::from(scale)));
     }
 
     #[test]
