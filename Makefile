@@ -6,9 +6,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := list
 STORY ?=
 DATA ?=
+TARGET ?=
+FUZZ_S ?= 600
 FEATURES ?=
 
-.PHONY: list demo test check pages firmware e2e snapshots screenshots soak bench bench-findings deny advisories static tools-demo tools-firmware tools-test
+.PHONY: list demo test check pages firmware e2e snapshots screenshots soak fuzz bench bench-findings deny advisories static tools-demo tools-firmware tools-test
 
 list: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +42,10 @@ snapshots: ## review changed golden texts
 soak: tools-test ## the long versions: 10,000 cases of each property, 10,000 power cuts of store and node, 1,000 kills
 	PROPTEST_CASES=10000 POWER_CUTS=10000 GENGFU_FLIPS=10000 GENGFU_DISKS=10000 cargo nextest run --profile soak --workspace --exclude e2e --locked
 	GENGFU_CUTS=1000 cargo nextest run --profile soak --workspace --locked --no-capture -E 'package(e2e) and test(/power_cut/)'
+
+fuzz: ## throw bytes at what the node reads, FUZZ_S seconds each; one target with TARGET=rtu
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	FUZZ_S=$(FUZZ_S) firmware/fuzz/run $(TARGET)
 
 static: ## one file without libraries, for any Linux of this kind; FEATURES=influx adds InfluxDB
 	.ci/static "$(FEATURES)"
