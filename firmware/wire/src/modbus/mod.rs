@@ -160,7 +160,7 @@ pub enum Type {
     /// Eight packed decimal digits and the code of their unit, as CJ/T 188 sends what it
     /// counts; in five bytes, so only where one address is one identifier.
     WithUnit {
-        /// The unit that the scale is of ([`unit`]). A meter that sends another one of the
+        /// The unit that the scale is of ([`mod@unit`]). A meter that sends another one of the
         /// same kind is converted, one of another kind is out of range.
         unit: u8,
     },

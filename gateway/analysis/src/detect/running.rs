@@ -1,5 +1,5 @@
-//! What runs at hours at which it usually rests: the statistic that [`super::after_hours_load`]
-//! and [`super::weekend_running`] share.
+//! What runs at hours at which it usually rests: the statistic that [`super::after_hours_load()`]
+//! and [`super::weekend_running()`] share.
 //!
 //! A day's stretch of the clock is compared with the same hours of days of its kind, worked
 //! or off, in the weeks before. What the hours beside the stretch say of the day at large
