@@ -9,8 +9,6 @@ use crate::score::{Goal, Score};
 
 /// A day, s.
 pub const DAY_S: i64 = 86_400;
-/// A month, s.
-pub const MONTH_S: f64 = 30.4375 * 86_400.0;
 
 /// One flagged episode of one meter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +136,7 @@ pub fn recall(meters: &[Judged], asked: &Asked) -> Vec<Score> {
 #[must_use]
 pub fn false_rate(meters: &[Judged], key: &str, goal: Goal) -> Score {
     let rate = |drawn: &[&Judged]| {
-        let months: f64 = drawn.iter().map(|it| hours(it.scored_s) * 3_600.0 / MONTH_S).sum();
+        let months: f64 = drawn.iter().map(|it| months(it.scored_s)).sum();
         let count: usize = drawn.iter().map(|it| it.false_count()).sum();
         (0.0 < months).then(|| real(count) / months)
     };
@@ -162,4 +160,9 @@ pub(crate) fn real(count: usize) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "years of seconds are far below 2^53")]
 pub(crate) fn hours(seconds: i64) -> f64 {
     seconds as f64 / 3_600.0
+}
+
+/// Seconds as months, a twelfth of 365.25 days each.
+pub(crate) fn months(seconds: i64) -> f64 {
+    hours(seconds) / 730.5
 }

@@ -1,12 +1,12 @@
 //! Meters with an answer key: the tables of `injected_faults_*`, joined with their labels.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use analysis::track::Track;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use crate::label::{self, Label};
-use crate::table;
+use crate::label::Label;
+use crate::robustness::Measured;
 
 /// One series of a table, and what is known of it.
 #[derive(Clone, Debug)]
@@ -19,51 +19,22 @@ pub struct Labelled {
     pub labels: Vec<Label>,
 }
 
-/// Returns the files `FOLDER*/FILE*.csv[.gz]` of a folder, in order of their names.
-///
-/// # Errors
-///
-/// The folder cannot be listed.
-pub fn files(dir: &Path, folder: &str, file: &str) -> Result<Vec<PathBuf>> {
-    let list = |dir: &Path| -> Result<Vec<PathBuf>> {
-        let shown = dir.display();
-        let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list {shown}"))?;
-        let mut paths: Vec<PathBuf> = entries.map(|it| Ok(it?.path())).collect::<Result<_>>()?;
-        paths.sort();
-        Ok(paths)
-    };
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut found = Vec::new();
-    for folder in list(dir)?.into_iter().filter(|it| it.is_dir() && name(it).starts_with(folder)) {
-        found.extend(list(&folder)?.into_iter().filter(|it| {
-            let name = name(it);
-            name.starts_with(file) && (name.ends_with(".csv") || name.ends_with(".csv.gz"))
-        }));
-    }
-    Ok(found)
-}
-
-/// Reads the labelled meters of `injected_faults_*/FILE*.csv[.gz]`; none where there is no
-/// such file with a `labels.csv` beside it.
+/// Reads the labelled meters of the tables of a kind; none where there is no such table
+/// with a `labels.csv` beside it.
 ///
 /// # Errors
 ///
 /// A file cannot be read as what its name says.
-pub fn read(dir: &Path, file: &str) -> Result<Vec<Labelled>> {
-    let mut meters = Vec::new();
-    for path in files(dir, "injected_faults_", file)? {
-        let beside = path.parent().unwrap_or(dir);
-        let Some(key) = table::find(beside, &["labels.csv"]) else { continue };
-        let mut labels = label::read(&key)?;
-        labels.sort_by_key(|label| label.start);
-        let table = table::read(&path)?;
-        for column in &table.columns {
-            meters.push(Labelled {
-                name: column.name.clone(),
-                track: table.track(column),
-                labels: labels.iter().filter(|it| it.series == column.name).cloned().collect(),
-            });
-        }
-    }
-    Ok(meters)
+pub fn read(dir: &Path, begins: &str) -> Result<Vec<Labelled>> {
+    let Some(Measured { table, mut labels }) = Measured::read(dir, begins)? else {
+        return Ok(Vec::new());
+    };
+    labels.sort_by_key(|label| label.start);
+    let labels_of = |name: &str| labels.iter().filter(|it| it.series == name).cloned().collect();
+    let meters = table.columns.iter().map(|column| Labelled {
+        name: column.name.clone(),
+        track: table.track(column),
+        labels: labels_of(&column.name),
+    });
+    Ok(meters.collect())
 }

@@ -3,9 +3,13 @@
 //! [`falls`] is for every task: give it the measured data and the function that scores
 //! them, and it returns how many points (hundredths) the scores that were promised fell.
 
-use crate::label::Label;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::label::{self, Label};
 use crate::score::{Goal, Score};
-use crate::table::Table;
+use crate::table::{self, Table};
 
 /// A table and its labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +18,30 @@ pub struct Measured {
     pub table: Table,
     /// What is known of it.
     pub labels: Vec<Label>,
+}
+
+impl Measured {
+    /// Reads every table of a kind that has labels beside it, as one; `None` without any.
+    ///
+    /// # Errors
+    ///
+    /// A file is not what its name says.
+    pub fn read(dir: &Path, begins: &str) -> Result<Option<Self>> {
+        let mut all: Option<Self> = None;
+        for (path, key) in table::injected(dir, begins) {
+            let (table, labels) = (table::read(&path)?, label::read(&key)?);
+            if let Some(all) = &mut all {
+                all.table.append(table);
+                // Tables of one folder share their labels.
+                let new: Vec<_> =
+                    labels.into_iter().filter(|it| !all.labels.contains(it)).collect();
+                all.labels.extend(new);
+            } else {
+                all = Some(Self { table, labels });
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// A way in which data get worse: its name, and what it does.

@@ -52,10 +52,10 @@ pub fn files(dir: &Path, begins: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Returns the table of a kind that has labels beside it: the first `injected_faults*`
-/// folder that has both, or the folder itself.
+/// Returns every table of a kind that has labels beside it, with those: in the folders
+/// `injected_faults*` and in the folder itself.
 #[must_use]
-pub fn injected(dir: &Path, begins: &str) -> Option<(PathBuf, PathBuf)> {
+pub fn injected(dir: &Path, begins: &str) -> Vec<(PathBuf, PathBuf)> {
     let is_injected = |path: &PathBuf| {
         path.file_name().is_some_and(|it| it.to_string_lossy().starts_with("injected_faults"))
     };
@@ -64,10 +64,13 @@ pub fn injected(dir: &Path, begins: &str) -> Option<(PathBuf, PathBuf)> {
         .unwrap_or_default();
     folders.sort();
     folders.push(dir.to_owned());
-    folders.iter().find_map(|folder| {
-        let table = files(folder, begins).into_iter().next()?;
-        Some((table, find(folder, &["labels.csv"])?))
-    })
+    let mut pairs = Vec::new();
+    for folder in folders {
+        if let Some(labels) = find(&folder, &["labels.csv"]) {
+            pairs.extend(files(&folder, begins).into_iter().map(|table| (table, labels.clone())));
+        }
+    }
+    pairs
 }
 
 /// Opens a file, unpacked where its name ends in `.gz`.
@@ -146,6 +149,24 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// Adds the rows of another table; series of one name are one series.
+    pub fn append(&mut self, other: Self) {
+        let (before, added) = (self.instants.len(), other.instants.len());
+        self.instants.extend(other.instants);
+        for column in &mut self.columns {
+            column.cells.resize(before + added, None);
+        }
+        for column in other.columns {
+            let at = self.columns.iter().position(|it| it.name == column.name);
+            let at = at.unwrap_or_else(|| {
+                let cells = vec![None; before + added];
+                self.columns.push(Column { name: column.name.clone(), cells });
+                self.columns.len() - 1
+            });
+            self.columns[at].cells[before..].copy_from_slice(&column.cells);
+        }
+    }
+
     /// Returns the length of a step: the commonest distance of two rows.
     #[must_use]
     pub fn step_s(&self) -> i64 {
@@ -207,6 +228,21 @@ mod tests {
 
         let track = table.track(&table.columns[0]);
         assert_eq!(track.amounts, [Some(1_500), None, None, Some(2_000), Some(3_000)]);
+    }
+
+    #[test]
+    fn two_tables_are_one_with_the_series_of_both() {
+        let column = |name: &str, cell: f64| Column { name: name.into(), cells: vec![Some(cell)] };
+        let mut table = Table { instants: vec![0], columns: vec![column("a", 1.0)] };
+        let other =
+            Table { instants: vec![3_600], columns: vec![column("b", 2.0), column("a", 3.0)] };
+
+        table.append(other);
+
+        let amounts = |at: usize| table.track(&table.columns[at]).amounts;
+        assert_eq!(table.instants, [0, 3_600]);
+        assert_eq!(amounts(0), [Some(1_000), Some(3_000)]);
+        assert_eq!(amounts(1), [None, Some(2_000)]);
     }
 
     #[test]

@@ -7,14 +7,13 @@
 
 use analysis::finding::Told;
 
+use crate::flag::{hours, months};
 use crate::labelled::Labelled;
 use crate::resample;
 use crate::score::{Goal, Score};
 
 /// How long a meter is only learnt from where its task does not say otherwise, s.
 pub const WARM_UP_S: i64 = 56 * 86_400;
-
-const MONTH_S: f64 = 30.436_875 * 86_400.0;
 
 /// What came of one meter.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +35,7 @@ impl Tally {
         let step_s = meter.track.step_s;
         let scored_from = meter.track.start + warm_up_s;
         let counted: Vec<&Told> = told.iter().filter(|it| scored_from <= it.at).collect();
-        let mut tally =
-            Self { months: real(meter.track.end() - scored_from) / MONTH_S, ..Self::default() };
+        let mut tally = Self { months: months(meter.track.end() - scored_from), ..Self::default() };
         for kind in kinds {
             let labels = meter.labels.iter().filter(|it| it.is_of(&[kind]));
             let (mut hit, mut all) = (0, 0);
@@ -68,18 +66,6 @@ impl Tally {
 
 fn touches(told: &Told, start: i64, last: i64, step_s: i64) -> bool {
     told.finding.evidence.iter().any(|it| it.start <= last && start < it.start + step_s)
-}
-
-/// Returns seconds as hours.
-#[must_use]
-pub fn hours(seconds: i64) -> f64 {
-    real(seconds) / 3600.0
-}
-
-/// Seconds as a number to reckon with.
-#[expect(clippy::cast_precision_loss, reason = "spans of years in seconds")]
-const fn real(seconds: i64) -> f64 {
-    seconds as f64
 }
 
 /// Returns the share of labels hit of the kind at a place.

@@ -1,7 +1,6 @@
 //! Years of a series, each with the year after it: what baselines are measured on.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use analysis::track::Track;
 use anyhow::Result;
@@ -30,24 +29,6 @@ pub struct Pair {
     pub weather: Track,
 }
 
-/// Returns the files of a folder whose names begin so, by name.
-#[must_use]
-pub fn files(dir: &Path, folder: &str, begins: &str) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(dir.join(folder)) else { return Vec::new() };
-    let is_table = |name: &str| name.ends_with(".csv") || name.ends_with(".csv.gz");
-    let mut found: Vec<PathBuf> = entries
-        .flatten()
-        .map(|it| it.path())
-        .filter(|it| {
-            let name =
-                it.file_name().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default();
-            name.starts_with(begins) && is_table(&name)
-        })
-        .collect();
-    found.sort();
-    found
-}
-
 /// Returns every pair of years in `cambridge/electricity_*` with the weather of
 /// `cambridge/weather_*`, of which four fifths of the hours are there in both; a reading of
 /// nought stands for a missing one there. `Err` within says which file is missing.
@@ -58,8 +39,9 @@ pub fn files(dir: &Path, folder: &str, begins: &str) -> Vec<PathBuf> {
 ///
 /// A file cannot be read as a table.
 pub fn pairs(dir: &Path, disturb: fn(&Measured) -> Measured) -> Result<Result<Vec<Pair>, String>> {
+    let folder = dir.join("cambridge");
     let (loads, weathers) =
-        (files(dir, "cambridge", "electricity_"), files(dir, "cambridge", "weather_"));
+        (table::files(&folder, "electricity_"), table::files(&folder, "weather_"));
     if loads.is_empty() || weathers.is_empty() {
         return Ok(Err(
             "cambridge/electricity_*.csv and cambridge/weather_*.csv are not there".into()

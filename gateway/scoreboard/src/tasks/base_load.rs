@@ -19,6 +19,7 @@ use anyhow::Result;
 use jiff::tz::TimeZone;
 use wire::Name;
 
+use crate::flag::hours;
 use crate::labelled::{self, Labelled};
 use crate::score::{Goal, Outcome, Score};
 use crate::tally::{self, Tally, score};
@@ -95,7 +96,7 @@ fn tally(meter: &Labelled, told: &[Told]) -> Tally {
         let within = label.start..=label.last;
         if let Some(first) = told.iter().map(|it| it.at).filter(|at| within.contains(at)).min() {
             hit += 1;
-            tally.delays_h.push(tally::hours(first - label.start));
+            tally.delays_h.push(hours(first - label.start));
         }
     }
     tally.hits = vec![(hit, all)];

@@ -34,7 +34,7 @@ const WEEKS_HOURS: usize = 70 * 24;
 pub(crate) fn run(dir: &Path) -> Result<Outcome> {
     let mut tracks = Vec::new();
     for (begins, is_water) in [("water_", true), ("electricity_", false)] {
-        if let Some((path, _)) = table::injected(dir, begins) {
+        for (path, _) in table::injected(dir, begins) {
             let table = table::read(&path)?;
             let columns = table.columns.iter();
             tracks.extend(columns.map(|column| (is_water, quarters(&table.track(column)))));

@@ -28,7 +28,7 @@ use crate::resample;
 use crate::robustness::{DISTURBANCES, Measured};
 use crate::score::{Goal, Outcome, Score};
 use crate::table;
-use crate::years::{files, median, ratio};
+use crate::years::{median, ratio};
 
 const TASK: &str = "day_ahead";
 const WARM_UP_DAYS: usize = 28;
@@ -49,7 +49,7 @@ struct Told {
 ///
 /// A file cannot be read as a table.
 pub(super) fn run(dir: &Path) -> Result<Outcome> {
-    let paths = files(dir, "bdg2", "electricity_");
+    let paths = table::files(&dir.join("bdg2"), "electricity_");
     if paths.is_empty() {
         return Ok(Outcome::Skipped {
             task: TASK,

@@ -67,19 +67,17 @@ const fn asked(
 ///
 /// A file is not what its name says.
 pub(crate) fn run(dir: &Path) -> Result<Outcome> {
-    let Some((table, labels)) = table::injected(dir, "electricity_") else {
+    let Some(measured) = Measured::read(dir, "electricity_")? else {
         return Ok(Outcome::Skipped {
             task: NAME,
             why: "there is no injected_faults_*/electricity_*.csv with labels.csv".to_owned(),
         });
     };
-    let measured = Measured { table: table::read(&table)?, labels: label::read(&labels)? };
     let mut scores = electricity(&measured);
     scores.extend(falls(&measured, electricity));
-    if let Some((table, labels)) = table::injected(dir, "water_") {
+    if let Some(measured) = Measured::read(dir, "water_")? {
         let water =
             MeterLimits { standstill: StandstillLimits::by_people(), ..MeterLimits::default() };
-        let measured = Measured { table: table::read(&table)?, labels: label::read(&labels)? };
         let meters = judged(&measured, &water, WARM_UP_S, &["rest", "caught_up"]);
         scores.extend(WATER.iter().flat_map(|it| recall(&meters, it)));
         scores.push(false_rate(&meters, "false_episodes_water", Goal::AtMost(0.2)));

@@ -23,7 +23,7 @@ use jiff::{civil::Date, tz::TimeZone};
 
 use crate::score::{Goal, Outcome, Score};
 use crate::table::{self, Table};
-use crate::years::{files, part};
+use crate::years::part;
 
 const TASK: &str = "nmecr";
 const FOLDER: &str = "nmecr_school";
@@ -35,16 +35,17 @@ const YEAR_S: i64 = 365 * 86_400;
 ///
 /// A file cannot be read as a table, or has no column of load or of temperature.
 pub(super) fn run(dir: &Path) -> Result<Outcome> {
+    let folder = dir.join(FOLDER);
     let mut scores = Vec::new();
-    for path in files(dir, FOLDER, "building_") {
+    for path in table::files(&folder, "building_") {
         building(&table::read(&path)?, &mut scores)?;
     }
-    let modes =
-        files(dir, FOLDER, "school_").into_iter().find(|it| it.to_string_lossy().contains("mode"));
-    for path in files(dir, FOLDER, "school_") {
+    let schools = table::files(&folder, "school_");
+    let modes = schools.iter().find(|it| it.to_string_lossy().contains("mode"));
+    for path in &schools {
         if !path.to_string_lossy().contains("mode") {
-            let modes = modes.as_deref().map(table::read).transpose()?;
-            school(&table::read(&path)?, modes.as_ref(), &mut scores)?;
+            let modes = modes.map(|it| table::read(it)).transpose()?;
+            school(&table::read(path)?, modes.as_ref(), &mut scores)?;
         }
     }
     Ok(if scores.is_empty() {

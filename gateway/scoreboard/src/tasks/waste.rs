@@ -58,7 +58,7 @@ struct Sums {
 pub(super) fn run(dir: &Path) -> Result<Outcome> {
     let meters = labelled::read(dir, "electricity_")?;
     let mut originals: BTreeMap<String, Track> = BTreeMap::new();
-    for path in labelled::files(dir, "bdg2", "electricity_")? {
+    for path in table::files(&dir.join("bdg2"), "electricity_") {
         let table = table::read(&path)?;
         for column in &table.columns {
             originals.insert(column.name.clone(), table.track(column));

@@ -1,7 +1,6 @@
 //! Water: leaks, bursts and running toilets.
 //!
-//! Files: `injected_faults_*/water_*.csv` (litres in the hour) with `labels.csv` beside it;
-//! each pair of them is scored alone if there are several.
+//! Files: `injected_faults_*/water_*.csv` (litres in the hour) with `labels.csv` beside it.
 //!
 //! Protocol. Warm-up is eight weeks from a meter's first reading; nothing noticed in it
 //! counts, and nothing labelled in it is expected. All detectors run together, one finding
@@ -20,10 +19,8 @@ use analysis::detect::{WaterLimits, water};
 use anyhow::Result;
 
 use crate::flag::{Asked, Flag, Judged, false_rate, recall};
-use crate::label;
 use crate::robustness::{Measured, falls};
 use crate::score::{Goal, Outcome, Score};
-use crate::table;
 
 const NAME: &str = "water";
 const WARM_UP_S: i64 = 56 * 86_400;
@@ -54,13 +51,12 @@ const fn asked(
 ///
 /// A file is not what its name says.
 pub(crate) fn run(dir: &Path) -> Result<Outcome> {
-    let Some((table, labels)) = table::injected(dir, "water_") else {
+    let Some(measured) = Measured::read(dir, "water_")? else {
         return Ok(Outcome::Skipped {
             task: NAME,
             why: "there is no injected_faults_*/water_*.csv with labels.csv".to_owned(),
         });
     };
-    let measured = Measured { table: table::read(&table)?, labels: label::read(&labels)? };
     let mut scores = scores(&measured);
     scores.extend(falls(&measured, self::scores));
     scores.push(time_per_meter_year(&measured));
