@@ -144,14 +144,16 @@ pub struct TotalFigure {
     pub figure: Figure,
 }
 
-/// What findings of one kind wasted, of those that opened in the month.
+/// What findings of one kind wasted in the month. Of one that went on beyond it, that part of
+/// its waste counts which its time in the month is of all its time: base loads stay up for
+/// weeks, and the parts of the months are the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WasteFigure {
     /// The kind of the findings.
     pub kind: FindingKind,
     /// What was wasted.
     pub medium: Medium,
-    /// How many findings opened.
+    /// How many findings were open at some time of it.
     pub count: u32,
     /// How many of them are still open.
     pub open: u32,
@@ -297,7 +299,7 @@ pub fn month_figures_one_by_one<E>(
             .map(|((date, medium), figure)| DayFigure { date, medium, figure })
             .collect(),
         totals: totals.into_iter().map(|(medium, figure)| TotalFigure { medium, figure }).collect(),
-        waste: waste(site, month, findings),
+        waste: waste(site, month, as_of, findings),
     })
 }
 
@@ -384,21 +386,29 @@ fn day_figure(day: &Day, intervals: &[IntervalAmount], rates: Option<&Rates>) ->
     figure
 }
 
-fn waste(site: &Site, month: Date, findings: &[Finding]) -> Vec<WasteFigure> {
+fn waste(site: &Site, month: Date, as_of: i64, findings: &[Finding]) -> Vec<WasteFigure> {
     let span = month_span(site, month);
     let mut rows: BTreeMap<(FindingKind, Medium), WasteFigure> = BTreeMap::new();
     for finding in findings {
         let Some(meter) = site.meter(&finding.meter) else { continue };
-        if finding.opened < span.from || span.to <= finding.opened {
+        let end = finding.closed.unwrap_or(as_of).max(finding.opened.saturating_add(1));
+        if end <= span.from || span.to <= finding.opened {
             continue;
         }
+        let part = |whole: i64| {
+            let until = |instant: i64| {
+                let passed = i128::from(instant.clamp(finding.opened, end) - finding.opened);
+                i128::from(whole) * passed / i128::from(end - finding.opened)
+            };
+            i64::try_from(until(span.to) - until(span.from)).unwrap_or(whole)
+        };
         let (kind, medium) = (finding.kind, meter.medium);
         let empty = WasteFigure { kind, medium, count: 0, open: 0, amount: 0, cost_e4: 0 };
         let row = rows.entry((kind, medium)).or_insert(empty);
         row.count += 1;
         row.open += u32::from(finding.is_open());
-        row.amount += finding.waste;
-        row.cost_e4 += finding.cost_e4.unwrap_or(0);
+        row.amount += part(finding.waste);
+        row.cost_e4 += part(finding.cost_e4.unwrap_or(0));
     }
     rows.into_values().collect()
 }

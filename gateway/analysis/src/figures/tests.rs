@@ -222,9 +222,10 @@ fn a_tariff_of_another_medium_prices_nothing() {
 }
 
 #[test]
-fn waste_is_that_of_the_findings_that_opened_in_the_month() {
+fn of_waste_that_went_on_beyond_the_month_its_part_counts() {
     let site = site("Asia/Shanghai");
     let span = month_span(&site, NOVEMBER);
+    let as_of = span.to + 900;
     let finding = |opened, closed| Finding {
         kind: FindingKind::LightsLeftOn,
         meter: name("floor-1"),
@@ -236,22 +237,23 @@ fn waste_is_that_of_the_findings_that_opened_in_the_month() {
         evidence: Vec::new(),
     };
     let findings = [
-        finding(span.from - 1, None),
+        finding(span.from - 900, Some(span.from)),
+        finding(span.from - 600, Some(span.from + 100)),
         finding(span.from, Some(span.from + 900)),
-        finding(span.to - 1, None),
+        finding(span.to - 900, None),
         finding(span.to, None),
     ];
 
-    let figures =
-        month_figures(&site, &HolidayCalendar::china(), NOVEMBER, i64::MAX, &[], &findings);
+    let figures = month_figures(&site, &HolidayCalendar::china(), NOVEMBER, as_of, &[], &findings);
 
+    // A seventh of the second, all of the third, half of the fourth.
     let expected = WasteFigure {
         kind: FindingKind::LightsLeftOn,
         medium: Medium::Electricity,
-        count: 2,
+        count: 3,
         open: 1,
-        amount: 1400,
-        cost_e4: 10,
+        amount: 100 + 700 + 350,
+        cost_e4: 1 + 5 + 2,
     };
     assert_eq!(figures.waste, [expected]);
 }
