@@ -13,8 +13,8 @@
 //! words it is told (`alert`).
 
 mod loads;
-
 mod weeks;
+mod written;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

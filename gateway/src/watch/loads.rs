@@ -5,15 +5,15 @@
 //! site and the next goes on.
 
 use analysis::calendar::Exception;
-use analysis::finding::{Finding, FindingKind, Told};
+use analysis::finding::{FindingKind, Told};
 use analysis::interval::{Span, interval_start};
 use analysis::profile::day_start;
 use analysis::site::{Medium, Meter, Site};
 use jiff::civil::Date;
 
-use super::{GRACE_S, Watch, WatchError, withdrawn};
+use super::written::take_same;
+use super::{GRACE_S, Watch, WatchError};
 use crate::ledger::Risen;
-use crate::store::journal::{FindingFilter, FindingRow};
 
 /// The detectors of loads.
 const KINDS: [FindingKind; 3] =
@@ -87,22 +87,11 @@ impl Watch {
         exceptions: &[Exception],
         now: i64,
     ) -> Result<(), WatchError> {
-        let mut rows: Vec<FindingRow> = Vec::new();
-        for kind in KINDS {
-            let filter = FindingFilter {
-                kind: Some(kind.code().to_owned()),
-                meter: Some(meter.id),
-                from: Some(now - BACK_S),
-                ..FindingFilter::default()
-            };
-            rows.extend(self.store.journal().view(|view| view.findings(&filter))?);
-        }
+        let mut rows = self.written(meter, &KINDS, now - BACK_S)?;
         for Told { at, mut finding } in told {
-            let same = rows.iter().position(|row| is_same(&finding, row));
-            let cause = match same {
+            let cause = match take_same(&mut rows, &finding) {
                 // What people were told keeps its beginning.
-                Some(found) => {
-                    let row = rows.swap_remove(found);
+                Some(row) => {
                     finding.opened = row.draft.opened;
                     row.draft.cause
                 }
@@ -111,19 +100,8 @@ impl Watch {
             };
             self.put_one(site, &finding, &cause, exceptions, now)?;
         }
-        for row in rows.iter().filter(|row| row.draft.closed.is_none()) {
-            let Some(kind) = FindingKind::from_code(&row.draft.kind) else { continue };
-            self.put_one(site, &withdrawn(row, kind), &row.draft.cause, exceptions, now)?;
-        }
-        Ok(())
+        self.withdraw(site, &rows, exceptions, now)
     }
-}
-
-/// Whether a finding speaks of the time of one that is written down.
-fn is_same(finding: &Finding, row: &FindingRow) -> bool {
-    row.draft.kind == finding.kind.code()
-        && row.draft.closed.is_none_or(|closed| finding.opened < closed)
-        && finding.closed.is_none_or(|closed| row.draft.opened < closed)
 }
 
 #[cfg(test)]

@@ -16,15 +16,14 @@ use analysis::calendar::Exception;
 use analysis::detect::{
     MeterLimits, ScaleLimits, Spell, Standstill, StandstillLimits, WaterLimits, meter_faults, water,
 };
-use analysis::finding::{Finding, FindingKind};
+use analysis::finding::FindingKind;
 use analysis::interval::Span;
 use analysis::profile::day_start;
 use analysis::site::{Medium, Meter, Site};
 use analysis::track::Track;
 
-use super::{GRACE_S, Watch, WatchError, withdrawn};
-use crate::store::StoreError;
-use crate::store::journal::{FindingFilter, FindingRow};
+use super::written::take_same;
+use super::{GRACE_S, Watch, WatchError};
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
@@ -119,7 +118,7 @@ impl Watch {
         hour: i64,
         now: i64,
     ) -> Result<(), WatchError> {
-        let mut known = self.known(meter, hour)?;
+        let mut known = self.written(meter, &KINDS, hour - BACK_S)?;
         let open = known.iter().filter(|row| row.draft.closed.is_none());
         let first = open.map(|row| row.draft.opened).min().unwrap_or(hour).min(hour);
         let from = (first - BACK_S).max(hour - BACK_MAX_S);
@@ -132,11 +131,9 @@ impl Watch {
         let pricing = self.ledger.pricing(site, meter);
         for (kind, spell) in found(meter.medium, &track) {
             let mut finding = spell.finding(kind, &meter.id, &meter.area, pricing.as_ref());
-            let same = known.iter().position(|row| is_same(&finding, row));
             let settled = finding.closed.is_some_and(|closed| closed < now - SETTLED_S);
-            let cause = match same {
-                Some(at) => {
-                    let row = known.swap_remove(at);
+            let cause = match take_same(&mut known, &finding) {
+                Some(row) => {
                     if settled && row.draft.closed.is_some() {
                         continue;
                     }
@@ -149,30 +146,8 @@ impl Watch {
             };
             self.put_one(site, &finding, &cause, exceptions, now)?;
         }
-        for row in known.iter().filter(|row| row.draft.closed.is_none()) {
-            let Some(kind) = FindingKind::from_code(&row.draft.kind) else { continue };
-            self.put_one(site, &withdrawn(row, kind), &row.draft.cause, exceptions, now)?;
-        }
-        Ok(())
+        self.withdraw(site, &known, exceptions, now)
     }
-
-    /// What is written of a meter: open, or ended within the weeks that are seen.
-    fn known(&self, meter: &Meter, hour: i64) -> Result<Vec<FindingRow>, StoreError> {
-        let filter = FindingFilter {
-            meter: Some(meter.id),
-            from: Some(hour - BACK_S),
-            ..FindingFilter::default()
-        };
-        let mut rows = self.store.journal().view(|view| view.findings(&filter))?;
-        rows.retain(|row| KINDS.iter().any(|kind| kind.code() == row.draft.kind));
-        Ok(rows)
-    }
-}
-
-fn is_same(finding: &Finding, row: &FindingRow) -> bool {
-    finding.kind.code() == row.draft.kind
-        && finding.closed.is_none_or(|closed| row.draft.opened < closed)
-        && row.draft.closed.is_none_or(|closed| finding.opened < closed)
 }
 
 /// Returns whether enough of the last week was measured to say anything.

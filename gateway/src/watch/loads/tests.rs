@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::health::Health;
 use crate::ledger::Ledger;
 use crate::live::Live;
-use crate::store::journal::{NewMark, SiteBookRow};
+use crate::store::journal::{FindingFilter, FindingRow, NewMark, SiteBookRow};
 use crate::store::{Arrival, Store};
 
 /// 2026-09-06T16:00:00Z, midnight of a Monday in Shanghai.
