@@ -5,20 +5,18 @@
 //! it showed around both, and whether it fell on the way; of a counter whose days do not
 //! tell, nothing. What went through is for the caller to say.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::panic::resume_unwind;
+use std::sync::{RwLockReadGuard, mpsc};
 
 use rusqlite::{Transaction, params};
 use wire::{Name, Quantity};
 
 use super::Engine;
 use super::course::{Course, SEAM_S, Shown};
-use super::memory::{Day, day_of};
+use super::memory::{Day, Memory, day_of};
 use super::months::Month;
-use super::quick::QuickMap;
 use super::read::{Look, pin, sealed_now};
 use super::rollup::{Found, course_in};
-use super::snapshot::MeterState;
 use super::stored::{day_and_meter, id_of};
 use crate::store::error::{During, StoreError};
 
@@ -141,8 +139,28 @@ impl Walk {
     }
 }
 
-/// Meters whose days are not all in the table of sums.
-type Waiting<'a> = BTreeMap<Day, Vec<(usize, Look<'a>)>>;
+/// A counter that is asked for.
+struct Wanted {
+    meter: u32,
+    quantity: Quantity,
+    /// Its place among the answers.
+    place: usize,
+    walk: Walk,
+    /// Its days that are in buffers, and so not in the table of sums.
+    later: Vec<Day>,
+}
+
+/// From so many counters on a second thread takes half of them.
+const SHARED_MIN: usize = 1_000;
+
+/// The days that are walked through, and the instants on both sides.
+#[derive(Clone, Copy)]
+struct Stretch {
+    first: Day,
+    last: Day,
+    from: i64,
+    to: i64,
+}
 
 impl Engine {
     /// Returns how counters went from one instant to another, in their order; `None` of
@@ -157,78 +175,144 @@ impl Engine {
         if !is_border(from) || !is_border(to) || to <= from {
             return Ok(vec![None; counters.len()]);
         }
-        let days = day_of(from).saturating_sub(1)..=day_of(to).saturating_add(1);
+        let (first, last) = (day_of(from).saturating_sub(1), day_of(to).saturating_add(1));
+        let stretch = Stretch { first, last, from, to };
         self.database.read(DURING, |tx| {
             let memory = self.memory();
             pin(tx)?;
             let sealed = sealed_now(tx, self.lock.is_some(), &memory)?;
-            let registry = Arc::clone(&memory.registry);
             // Of a month that was given up nobody can say any more what lay beside a seam.
             let is_given_up = |day| Month::of(day).is_some_and(|it| memory.given_up.contains(&it));
-            if days.clone().any(is_given_up) {
+            if (first..=last).any(is_given_up) {
                 return Ok(vec![None; counters.len()]);
             }
-            // By the meter's number, which counters are its.
-            let mut wanted: QuickMap<u32, Vec<usize>> = QuickMap::default();
-            let mut waiting = Waiting::new();
-            let mut walks = vec![Walk::default(); counters.len()];
-            for (at, (name, _)) in counters.iter().enumerate() {
-                let Some(meter) = registry.meter(name) else { continue };
+            let mut plain = Vec::with_capacity(counters.len());
+            let mut later = Vec::new();
+            for (place, &(name, quantity)) in counters.iter().enumerate() {
+                let Some(meter) = memory.registry.meter(&name) else { continue };
                 let Some(state) = memory.meter(meter) else { continue };
-                if let Some(walk) = walks.get_mut(at) {
-                    walk.newest = state.last_instant;
-                }
-                wanted.entry(meter).or_default().push(at);
-                for day in buffered_days(state, *days.start(), *days.end()) {
-                    let look = Look::new(tx, &memory, (meter, *name), state, &self.months, &sealed);
-                    waiting.entry(day).or_default().push((at, look));
+                let walk = Walk { newest: state.last_instant, ..Walk::default() };
+                let days: Vec<Day> = state.buffered(first, last).map(|it| it.day).collect();
+                let look = (!days.is_empty())
+                    .then(|| Look::new(tx, &memory, (meter, name), state, &self.months, &sealed));
+                let wanted = Wanted { meter, quantity, place, walk, later: days };
+                match look {
+                    Some(look) => later.push((wanted, look)),
+                    None => plain.push(wanted),
                 }
             }
-            drop(memory);
+            // In the order in which the table has them: a day is one walk along both.
+            plain.sort_unstable_by_key(|it| it.meter);
+            self.take_shared(tx, memory, &mut plain, stretch)?;
+            later.sort_by_key(|(it, _)| it.meter);
+            let (mut later, looks): (Vec<_>, Vec<_>) = later.into_iter().unzip();
+            take_later(tx, &mut later, &looks, stretch)?;
 
-            for day in days.clone() {
-                let later = waiting.remove(&day).unwrap_or_default();
-                let waits: BTreeSet<usize> = later.iter().map(|(at, _)| *at).collect();
-                each_day(tx, day, |meter, bytes| {
-                    for &at in wanted.get(&meter).into_iter().flatten() {
-                        let (Some(walk), Some((_, quantity))) =
-                            (walks.get_mut(at), counters.get(at))
-                        else {
-                            continue;
-                        };
-                        if !waits.contains(&at) {
-                            let found = course_in(bytes, id_of(day, meter), *quantity);
-                            walk.take(day, found, from, to);
-                        }
-                    }
-                })?;
-                for (at, look) in later {
-                    let (Some(walk), Some((_, quantity))) = (walks.get_mut(at), counters.get(at))
-                    else {
-                        continue;
-                    };
-                    walk.take(day, look.course(day, *quantity)?, from, to);
+            let mut rises = vec![None; counters.len()];
+            for wanted in plain.into_iter().chain(later) {
+                if let Some(rise) = rises.get_mut(wanted.place) {
+                    *rise = wanted.walk.end();
                 }
             }
-            Ok(walks.into_iter().map(Walk::end).collect())
+            Ok(rises)
+        })
+    }
+
+    /// Walks through the days of counters that have none in buffers; of many, a half at the
+    /// same time on a thread of its own. That reads the same state: nobody writes days
+    /// between the beginning of both transactions, while `memory` is held.
+    fn take_shared(
+        &self,
+        tx: &Transaction<'_>,
+        memory: RwLockReadGuard<'_, Memory>,
+        wanted: &mut [Wanted],
+        stretch: Stretch,
+    ) -> Result<(), StoreError> {
+        if wanted.len() < SHARED_MIN {
+            drop(memory);
+            return take_plain(tx, wanted, stretch);
+        }
+        // Counters of one meter may be on both sides: each side looks at its own.
+        let (own, other) = wanted.split_at_mut(wanted.len() / 2);
+        std::thread::scope(|scope| {
+            let (begins, begun) = mpsc::sync_channel(1);
+            let helper = scope.spawn(move || {
+                self.database.read(DURING, |tx| {
+                    pin(tx)?;
+                    begins.send(()).ok();
+                    take_plain(tx, other, stretch)
+                })
+            });
+            // One that fails before it begins hangs up.
+            begun.recv().ok();
+            drop(memory);
+            let taken = take_plain(tx, own, stretch);
+            let helped = helper.join().unwrap_or_else(|panic| resume_unwind(panic));
+            taken.and(helped)
         })
     }
 }
 
-fn buffered_days(state: &MeterState, first: Day, last: Day) -> impl Iterator<Item = Day> {
-    state.buffered(first, last).map(|buffer| buffer.day)
+/// Walks through the days of counters, which are in order of their meters.
+fn take_plain(
+    tx: &Transaction<'_>,
+    wanted: &mut [Wanted],
+    stretch: Stretch,
+) -> Result<(), StoreError> {
+    (stretch.first..=stretch.last).try_for_each(|day| take_day(tx, day, wanted, stretch))
 }
 
-/// Runs `each` on the sums of a day, of all meters.
+/// Walks through the days of counters that have some in buffers, each with its look.
+fn take_later(
+    tx: &Transaction<'_>,
+    wanted: &mut [Wanted],
+    looks: &[Look<'_>],
+    stretch: Stretch,
+) -> Result<(), StoreError> {
+    for day in stretch.first..=stretch.last {
+        take_day(tx, day, wanted, stretch)?;
+        let pairs = wanted.iter_mut().zip(looks);
+        for (own, look) in pairs.filter(|(own, _)| own.later.contains(&day)) {
+            own.walk.take(day, look.course(day, own.quantity)?, stretch.from, stretch.to);
+        }
+    }
+    Ok(())
+}
+
+/// Goes on with what the table has of a day.
+fn take_day(
+    tx: &Transaction<'_>,
+    day: Day,
+    wanted: &mut [Wanted],
+    stretch: Stretch,
+) -> Result<(), StoreError> {
+    let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(()) };
+    let meters = (first.meter, last.meter);
+    let mut at = 0;
+    each_day(tx, day, meters, |meter, bytes| {
+        while wanted.get(at).is_some_and(|it| it.meter < meter) {
+            at += 1;
+        }
+        // Of one meter several counters may be asked for.
+        for own in wanted.iter_mut().skip(at).take_while(|it| it.meter == meter) {
+            if !own.later.contains(&day) {
+                let found = course_in(bytes, id_of(day, meter), own.quantity);
+                own.walk.take(day, found, stretch.from, stretch.to);
+            }
+        }
+    })
+}
+
+/// Runs `each` on the sums of a day, of the meters from the first to the last, in order.
 fn each_day(
     tx: &Transaction<'_>,
     day: Day,
+    (first, last): (u32, u32),
     mut each: impl FnMut(u32, &[u8]),
 ) -> Result<(), StoreError> {
-    let sql = "SELECT id, data FROM rollup WHERE ?1 <= id AND id < ?2 ORDER BY id";
+    let sql = "SELECT id, data FROM rollup WHERE ?1 <= id AND id <= ?2 ORDER BY id";
     let mut query = tx.prepare_cached(sql).during(DURING)?;
-    let keys = params![id_of(day, 0), id_of(day.saturating_add(1), 0)];
-    let mut rows = query.query(keys).during(DURING)?;
+    let mut rows = query.query(params![id_of(day, first), id_of(day, last)]).during(DURING)?;
     while let Some(row) = rows.next().during(DURING)? {
         let data = row.get_ref(1).during(DURING)?.as_blob();
         let data = data.map_err(|error| StoreError::corrupt(DURING, error.to_string()))?;

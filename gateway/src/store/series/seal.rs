@@ -44,6 +44,9 @@ struct Span {
     end: Day,
 }
 
+/// How many packs a meter has on each day, as its sums say.
+type Sums = Vec<(Day, u64)>;
+
 /// A meter's packs of one month, encoded: the key and the bytes of each part.
 type Parts = Vec<(i64, Vec<u8>)>;
 
@@ -175,7 +178,7 @@ impl Engine {
         let registry = Arc::clone(&self.memory().registry);
         let meters = meters_of(slice);
         let mut blocks: BTreeMap<u32, Vec<(i64, Vec<u8>)>> = BTreeMap::new();
-        let mut sums: BTreeMap<i64, u64> = BTreeMap::new();
+        let mut sums: BTreeMap<u32, Sums> = BTreeMap::new();
         for day in span.first..span.end {
             let keys = (id_of(day, meters.start), id_of(day, meters.end));
             each_row(tx, "block", keys, |id, data| {
@@ -183,7 +186,8 @@ impl Engine {
                 Ok(())
             })?;
             each_row(tx, "rollup", keys, |id, data| {
-                sums.insert(id, decode_rollup(id, data)?.packs);
+                let (day, meter) = day_and_meter(id);
+                sums.entry(meter).or_default().push((day, decode_rollup(id, data)?.packs));
                 Ok(())
             })?;
         }
@@ -207,7 +211,7 @@ impl Engine {
                 continue;
             }
             rows.unite(&registry);
-            check_sums(&rows, meter, &sums, &registry)?;
+            check_sums(&rows, meter, &sums.remove(&meter).unwrap_or_default(), &registry)?;
             total += rows.heads.len() as u64;
             encode_parts(&rows, meter, span, &registry, &mut parts)?;
         }
@@ -313,22 +317,17 @@ pub(super) fn each_row(
 }
 
 /// Compares the packs of each day with its sums: what a flush once counted must be here.
-fn check_sums(
-    rows: &Rows,
-    meter: u32,
-    sums: &BTreeMap<i64, u64>,
-    registry: &Registry,
-) -> Result<(), StoreError> {
-    let mut found: BTreeMap<i64, u64> = BTreeMap::new();
+fn check_sums(rows: &Rows, meter: u32, sums: &Sums, registry: &Registry) -> Result<(), StoreError> {
+    let mut found: BTreeMap<Day, u64> = BTreeMap::new();
     for head in rows.visible() {
-        *found.entry(id_of(day_of(head.instant), meter)).or_default() += 1;
+        *found.entry(day_of(head.instant)).or_default() += 1;
     }
-    for (id, packs) in sums.iter().filter(|(id, _)| day_and_meter(**id).1 == meter) {
-        let has = found.get(id).copied().unwrap_or(0);
+    for (day, packs) in sums {
+        let has = found.get(day).copied().unwrap_or(0);
         if has != *packs {
             let name = registry.meter_name(meter).map(|name| name.to_string());
             let name = name.unwrap_or_default();
-            let start = start_of(day_and_meter(*id).0);
+            let start = start_of(*day);
             let what = format!("`{name}` has {has} packs from {start}, its sums say {packs}");
             return Err(StoreError::corrupt(DURING, what));
         }
