@@ -42,6 +42,9 @@ const MEASURED: u8 = 0;
 /// With fewer rows, what leads a column takes as much room as it saves.
 const LED_ROWS_MIN: usize = 64;
 
+/// Columns that room is made for at once.
+const COLUMNS_USUAL: usize = 32;
+
 /// No block of ours comes near; more is damage, and would ask for that much memory.
 const ROWS_MAX: usize = 1 << 24;
 
@@ -217,13 +220,16 @@ impl<'a> Block<'a> {
             *section = cursor.bytes()?;
         }
         let count = cursor.varint()?;
-        let mut directory = Vec::new();
+        // The directory is walked twice: where the columns begin is known at its end.
+        let mut directory = cursor.clone();
         for _ in 0..count {
-            let column = Column::try_from(cursor.varint()?).ok()?;
-            directory.push((column, usize::try_from(cursor.varint()?).ok()?));
+            cursor.varint()?;
+            cursor.varint()?;
         }
-        let mut columns = Vec::with_capacity(directory.len());
-        for (column, len) in directory {
+        let mut columns = Vec::with_capacity(usize::try_from(count).ok()?.min(COLUMNS_USUAL));
+        for _ in 0..count {
+            let column = Column::try_from(directory.varint()?).ok()?;
+            let len = usize::try_from(directory.varint()?).ok()?;
             columns.push((column, cursor.take(len)?));
         }
         cursor.is_at_end().then_some(Self { rows, sections, columns })

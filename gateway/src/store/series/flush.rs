@@ -16,6 +16,7 @@ use super::ints::Effort;
 use super::memory::{Buffer, Day, Memory, day_of, meters_of};
 use super::months::Month;
 use super::rollup::{StoredDay, add_again};
+use super::row::Rows;
 use super::snapshot::FORM;
 use super::stored::{Stored, id_of, readable_rollup};
 use crate::store::codec::crc32_with;
@@ -101,9 +102,10 @@ impl Engine {
                 let memory = self.memory();
                 let registry = &memory.registry;
                 let stored = Stored { tx, memory: &memory, registry, months: &self.months };
+                let mut rows = Rows::default();
                 for (meter, state) in memory.meters(meters_of(slice)) {
                     for buffer in &state.buffers {
-                        flush_day(&stored, meter, buffer)?;
+                        flush_day(&stored, meter, buffer, &mut rows)?;
                     }
                 }
                 write_snapshot(tx, &memory, slice)?;
@@ -117,18 +119,24 @@ impl Engine {
     }
 }
 
-fn flush_day(stored: &Stored<'_>, meter: u32, buffer: &Buffer) -> Result<(), StoreError> {
+/// Writes a day of a meter; `rows` is room to work in.
+fn flush_day(
+    stored: &Stored<'_>,
+    meter: u32,
+    buffer: &Buffer,
+    rows: &mut Rows,
+) -> Result<(), StoreError> {
     let day = buffer.day;
     let Stored { tx, registry, .. } = stored;
-    let mut rows = match stored.unsealed(meter, day) {
+    match stored.unsealed(meter, day, rows) {
         Err(StoreError::Corrupt { .. }) => {
             // What arrives must not wait for a repair. The damaged block stays as it
             // is, out of the way, for whoever restores it.
             stored.set_block_aside(id_of(day, meter))?;
-            stored.unsealed(meter, day)?
+            stored.unsealed(meter, day, rows)?;
         }
-        rows => rows?,
-    };
+        outcome => outcome?,
+    }
     let id = id_of(day, meter);
     let is_given_up = Month::of(day).is_some_and(|it| stored.memory.given_up.contains(&it));
     let sealed = if stored.has_sealed(day) {
@@ -143,7 +151,7 @@ fn flush_day(stored: &Stored<'_>, meter: u32, buffer: &Buffer) -> Result<(), Sto
     let again = rows.unite(registry);
     let (whole, mut again, is_whole) = match &sealed {
         Some((whole, again, is_whole)) => (whole, again.clone(), *is_whole),
-        None => (&rows, again, true),
+        None => (&*rows, again, true),
     };
     if is_given_up {
         // What comes after a month was given up goes the same way; its sums, which were

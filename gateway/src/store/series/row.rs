@@ -147,6 +147,12 @@ pub(super) struct Rows {
 pub(super) type Again = Vec<(i64, u64)>;
 
 impl Rows {
+    /// Removes all rows; their room stays.
+    pub(super) fn clear(&mut self) {
+        self.heads.clear();
+        self.values.clear();
+    }
+
     /// Adds a row; `None` if it is none, and nothing is added then.
     pub(super) fn push_row(&mut self, row: &[u8], registry: &Registry) -> Option<Head> {
         let at = self.values.len();

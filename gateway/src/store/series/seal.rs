@@ -193,8 +193,9 @@ impl Engine {
         }
         let mut parts = Parts::new();
         let mut total = 0;
+        let (mut rows, mut back) = (Rows::default(), Rows::default());
         for meter in meters.start..meters.end {
-            let mut rows = Rows::default();
+            rows.clear();
             for (id, data) in blocks.remove(&meter).unwrap_or_default() {
                 Block::open(&data, id)
                     .and_then(|block| block.rows(&registry, &mut rows))
@@ -213,7 +214,7 @@ impl Engine {
             rows.unite(&registry);
             check_sums(&rows, meter, &sums.remove(&meter).unwrap_or_default(), &registry)?;
             total += rows.heads.len() as u64;
-            encode_parts(&rows, meter, span, &registry, &mut parts)?;
+            encode_parts((&rows, &mut back), meter, span, &registry, &mut parts)?;
         }
         Ok((parts, total))
     }
@@ -335,9 +336,9 @@ fn check_sums(rows: &Rows, meter: u32, sums: &Sums, registry: &Registry) -> Resu
     Ok(())
 }
 
-/// Cuts a meter's month at days into parts, and encodes them.
+/// Cuts a meter's month at days into parts, and encodes them; `back` is room to work in.
 fn encode_parts(
-    rows: &Rows,
+    (rows, back): (&Rows, &mut Rows),
     meter: u32,
     span: &Span,
     registry: &Registry,
@@ -357,7 +358,7 @@ fn encode_parts(
         let id = part_id(meter, day(first).saturating_sub(span.first));
         let key = key_of(span.month, id);
         let data = encode(part, &rows.values, registry, Effort::Thorough, key);
-        check_part(&data, key, part, rows, registry)?;
+        check_part(&data, key, part, (rows, back), registry)?;
         parts.push((id, data));
         rest = others;
     }
@@ -369,11 +370,11 @@ fn check_part(
     data: &[u8],
     key: i64,
     part: &[Head],
-    rows: &Rows,
+    (rows, back): (&Rows, &mut Rows),
     registry: &Registry,
 ) -> Result<(), StoreError> {
-    let mut back = Rows::default();
-    let same = Block::open(data, key).and_then(|block| block.rows(registry, &mut back)).is_some()
+    back.clear();
+    let same = Block::open(data, key).and_then(|block| block.rows(registry, back)).is_some()
         && back.heads.len() == part.len()
         && back.heads.iter().zip(part).all(|(found, head)| {
             Head { at: 0, fresh: false, ..*found } == Head { at: 0, fresh: false, ..*head }

@@ -29,14 +29,14 @@ pub(super) struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    /// Returns what the main file and the buffers have of a meter's day: one row for
+    /// Puts into `rows` what the main file and the buffers have of a meter's day: one row for
     /// each arrival that is still in the buffers, one for each pack in a block. Not
     /// united yet.
-    pub(super) fn unsealed(&self, meter: u32, day: Day) -> Result<Rows, StoreError> {
-        let mut rows = Rows::default();
-        self.push_block(meter, day, &mut rows)?;
-        self.push_buffered(meter, day, &mut rows);
-        Ok(rows)
+    pub(super) fn unsealed(&self, meter: u32, day: Day, rows: &mut Rows) -> Result<(), StoreError> {
+        rows.clear();
+        self.push_block(meter, day, rows)?;
+        self.push_buffered(meter, day, rows);
+        Ok(())
     }
 
     /// Adds what the main file has in a block.
