@@ -3,8 +3,34 @@
 //! A varint carries seven bits a byte, lowest first, the top bit set on all but the
 //! last (LEB128). Zigzag maps small negative numbers to small unsigned ones.
 
+/// Below this a varint has at most eight bytes, which are made in one step.
+const EIGHT_BYTES: u64 = 1 << 56;
+
+/// The bit that says that more bytes follow, of eight bytes.
+const MORE: u64 = 0x8080_8080_8080_8080;
+
 /// Appends an unsigned integer: 1 byte below 128, at most 10.
+#[inline]
 pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    if value < 0x80 {
+        let [low, ..] = value.to_le_bytes();
+        out.push(low);
+        return;
+    }
+    if value < 0x4000 {
+        let [low, high, ..] = ((value & 0x7f) | 0x80 | value << 1 & 0x7f00).to_le_bytes();
+        out.extend_from_slice(&[low, high]);
+        return;
+    }
+    if value < EIGHT_BYTES {
+        // All eight are appended and the rest taken back: byte by byte it takes longer.
+        let len = varint_len(value);
+        let more = MORE & ((1 << (8 * (len - 1))) - 1);
+        let end = out.len() + len;
+        out.extend_from_slice(&(spread(value) | more).to_le_bytes());
+        out.truncate(end);
+        return;
+    }
     loop {
         let [low, ..] = value.to_le_bytes();
         value >>= 7;
@@ -14,6 +40,13 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
         }
         out.push(low | 0x80);
     }
+}
+
+/// Gives each seven of 56 bits a byte of their own.
+fn spread(value: u64) -> u64 {
+    let value = (value & 0x0000_0000_0fff_ffff) | (value & 0x00ff_ffff_f000_0000) << 4;
+    let value = (value & 0x0000_3fff_0000_3fff) | (value & 0x0fff_c000_0fff_c000) << 2;
+    (value & 0x007f_007f_007f_007f) | (value & 0x3f80_3f80_3f80_3f80) << 1
 }
 
 /// Appends a signed integer: 1 byte from -64 to 63, at most 10.
@@ -33,10 +66,9 @@ pub(super) fn unzigzag(value: u64) -> i64 {
 
 /// Returns how many bytes [`put_varint`] takes.
 pub(super) fn varint_len(value: u64) -> usize {
-    match value {
-        0 => 1,
-        _ => usize::try_from(value.ilog2() / 7).unwrap_or(9) + 1,
-    }
+    // Of 64 bits, 9/64 is near enough to a seventh.
+    let bits = 64 - (value | 1).leading_zeros();
+    usize::try_from((bits * 9 + 64) / 64).unwrap_or(10)
 }
 
 /// Appends a signed sum that 64 bits may not hold; at most 19 bytes.

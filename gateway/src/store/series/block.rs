@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use wire::{Absence, Value};
 
-use super::ints::{Effort, put_ints, take_ints};
+use super::ints::{Effort, Ints, take_ints};
 use super::led::{Known, Lead};
 use super::registry::{Column, Registry};
 use super::row::{Head, Rows, clock_bit, clock_of};
@@ -60,11 +60,12 @@ pub(super) fn encode(
     let mut body = Vec::with_capacity(64 + heads.len() * 16);
     put_varint(&mut body, heads.len() as u64);
     let (mut numbers, mut bytes) = (Vec::with_capacity(heads.len()), Vec::new());
+    let mut ints = Ints::default();
     let mut section = |body: &mut Vec<u8>, number: fn(&Head) -> i64| {
         numbers.clear();
         numbers.extend(heads.iter().map(number));
         bytes.clear();
-        put_ints(&mut bytes, &numbers, effort);
+        ints.put(&mut bytes, &numbers, effort);
         put_varint(body, bytes.len() as u64);
         body.extend_from_slice(&bytes);
     };
@@ -76,7 +77,7 @@ pub(super) fn encode(
     section(&mut body, |head| i64::from(head.layout) << 1 | i64::from(clock_bit(head.clock)));
 
     let places = Places::of(heads, registry);
-    let mut columns = Columns::default();
+    let mut columns = Columns { ints, ..Columns::default() };
     put_varint(&mut body, places.columns.len() as u64);
     for (place, &column) in places.columns.iter().enumerate() {
         let before = columns.bytes.len();
@@ -98,6 +99,8 @@ pub(super) fn encode(
 #[derive(Default)]
 struct Columns {
     bytes: Vec<u8>,
+    ints: Ints,
+    /// Empty if all were measured.
     states: Vec<u8>,
     measured: Vec<i64>,
     /// Those that may lead what comes after them.
@@ -109,6 +112,20 @@ impl Columns {
     fn take(&mut self, heads: &[Head], values: &[Value], places: &Places, column: Column) {
         let Self { states, measured, .. } = self;
         states.clear();
+        measured.clear();
+        measured.reserve(heads.len());
+        let mut count = 0;
+        for run in heads.chunk_by(|a, b| a.layout == b.layout) {
+            let Some(place) = places.place(run[0].layout, column) else { continue };
+            count += run.len();
+            measured.extend(run.iter().filter_map(|head| match values.get(head.at + place) {
+                Some(&Value::Measured(value)) => Some(value),
+                Some(Value::Absent(_)) | None => None,
+            }));
+        }
+        if measured.len() == count {
+            return;
+        }
         measured.clear();
         for run in heads.chunk_by(|a, b| a.layout == b.layout) {
             let Some(place) = places.place(run[0].layout, column) else { continue };
@@ -127,19 +144,19 @@ impl Columns {
 
     /// Appends the column that was taken.
     fn put(&mut self, place: usize, column: Column, rows: usize, effort: Effort) {
-        let Self { bytes, states, measured, known } = self;
+        let Self { bytes, ints, states, measured, known } = self;
         if measured.len() < states.len() {
             bytes.push(STATES);
             for run in states.chunk_by(|a, b| a == b) {
                 bytes.push(run[0]);
                 put_varint(bytes, run.len() as u64);
             }
-            put_ints(bytes, measured, effort);
+            ints.put(bytes, measured, effort);
             return;
         }
         if effort == Effort::Quick || rows < LED_ROWS_MIN || measured.len() < rows {
             bytes.push(ALL_MEASURED);
-            put_ints(bytes, measured, effort);
+            ints.put(bytes, measured, effort);
             return;
         }
         let own = Known { place, column, numbers: std::mem::take(measured) };
@@ -152,11 +169,11 @@ impl Columns {
                 bytes.push(LED);
                 lead.put(bytes);
                 let divisors = lead.divisor.and_then(numbers);
-                put_ints(bytes, &lead.left(&own.numbers, leads, divisors), effort);
+                ints.put(bytes, &lead.left(&own.numbers, leads, divisors), effort);
             }
             None => {
                 bytes.push(ALL_MEASURED);
-                put_ints(bytes, &own.numbers, effort);
+                ints.put(bytes, &own.numbers, effort);
             }
         }
         known.push(own);

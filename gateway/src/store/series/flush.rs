@@ -6,6 +6,8 @@
 //! readers kept out, so that nobody sees a pack in neither place. A power cut leaves
 //! the slice before or after; start-up reads the rest from the log.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::Ordering;
 
 use rusqlite::{Transaction, params};
@@ -103,9 +105,14 @@ impl Engine {
                 let registry = &memory.registry;
                 let stored = Stored { tx, memory: &memory, registry, months: &self.months };
                 let mut rows = Rows::default();
+                let mut begun = BTreeMap::new();
                 for (meter, state) in memory.meters(meters_of(slice)) {
                     for buffer in &state.buffers {
-                        flush_day(&stored, meter, buffer, &mut rows)?;
+                        let begun = match begun.entry(buffer.day) {
+                            Entry::Occupied(known) => *known.get(),
+                            Entry::Vacant(day) => *day.insert(is_begun(tx, slice, buffer.day)?),
+                        };
+                        flush_day(&stored, meter, (buffer, begun), &mut rows)?;
                     }
                 }
                 write_snapshot(tx, &memory, slice)?;
@@ -119,21 +126,43 @@ impl Engine {
     }
 }
 
-/// Writes a day of a meter; `rows` is room to work in.
+/// Returns whether anything is written of a slice's day. Mostly nothing is, and then nothing
+/// need be looked for meter by meter.
+fn is_begun(tx: &Transaction<'_>, slice: u32, day: Day) -> Result<bool, StoreError> {
+    let meters = meters_of(slice);
+    tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM block WHERE ?1 <= id AND id < ?2)
+             OR EXISTS (SELECT 1 FROM rollup WHERE ?1 <= id AND id < ?2)",
+    )
+    .during(DURING)?
+    .query_row(params![id_of(day, meters.start), id_of(day, meters.end)], |row| row.get(0))
+    .during(DURING)
+}
+
+/// Writes a day of a meter, of which something may be there if it is `begun`; `rows` is room
+/// to work in.
 fn flush_day(
     stored: &Stored<'_>,
     meter: u32,
-    buffer: &Buffer,
+    (buffer, begun): (&Buffer, bool),
     rows: &mut Rows,
 ) -> Result<(), StoreError> {
     let day = buffer.day;
     let Stored { tx, registry, .. } = stored;
-    match stored.unsealed(meter, day, rows) {
+    let before = |rows: &mut Rows| match begun {
+        true => stored.unsealed(meter, day, rows),
+        false => {
+            rows.clear();
+            stored.push_buffered(meter, day, rows);
+            Ok(())
+        }
+    };
+    match before(rows) {
         Err(StoreError::Corrupt { .. }) => {
             // What arrives must not wait for a repair. The damaged block stays as it
             // is, out of the way, for whoever restores it.
             stored.set_block_aside(id_of(day, meter))?;
-            stored.unsealed(meter, day, rows)?;
+            before(rows)?;
         }
         outcome => outcome?,
     }
@@ -156,7 +185,7 @@ fn flush_day(
     if is_given_up {
         // What comes after a month was given up goes the same way; its sums, which were
         // made of all there was, stay. A day that had none gets them.
-        if readable_rollup(tx, id)?.is_none() {
+        if !begun || readable_rollup(tx, id)?.is_none() {
             write_rollup(tx, id, &StoredDay::of(whole, again, registry))?;
         }
         return Ok(());
@@ -175,7 +204,7 @@ fn flush_day(
     if !is_whole {
         return Ok(());
     }
-    if let Some(before) = readable_rollup(tx, id)? {
+    if begun && let Some(before) = readable_rollup(tx, id)? {
         again = add_again(again, &before.again);
     }
     write_rollup(tx, id, &StoredDay::of(whole, again, registry))

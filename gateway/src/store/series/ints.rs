@@ -15,8 +15,6 @@
 //! zeros in mWh. Both parts of a held column are columns themselves. How many numbers there are is known to whoever reads them. Which shape
 //! was chosen says nothing about the numbers; a reader takes them all.
 
-use std::borrow::Cow;
-
 use pco::standalone::{simple_compress, simple_decompress};
 use pco::{ChunkConfig, DeltaSpec};
 
@@ -46,64 +44,84 @@ const EXPONENT_MAX: u8 = 9;
 /// Below this many numbers pco's own header costs more than it saves.
 const PCO_LEN_MIN: usize = 64;
 
-/// Appends a column.
-pub(super) fn put_ints(out: &mut Vec<u8>, numbers: &[i64], effort: Effort) {
-    let Some(&first) = numbers.first() else { return };
-    if numbers.iter().all(|&number| number == first) {
-        out.push(SAME);
-        put_signed(out, first);
-        return;
-    }
-    let exponent = common_exponent(numbers);
-    let numbers = scaled(numbers, exponent);
-    let first = numbers.first().copied().unwrap_or(first);
-    let steps: Vec<i64> =
-        numbers.iter().zip(numbers.iter().skip(1)).map(|(a, b)| b.wrapping_sub(*a)).collect();
-    let mut head = |shape: u8| out.push(shape | exponent << 4);
+/// Appends columns; it keeps the room to work in from one to the next.
+#[derive(Debug, Default)]
+pub(super) struct Ints {
+    scaled: Vec<i64>,
+    steps: Vec<i64>,
+}
 
-    let runs = 1 + steps.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    let least = steps.iter().copied().min().unwrap_or(0);
-    if runs == 1 {
-        head(STEPS);
-        put_signed(out, first);
-        put_signed(out, least);
-    } else if runs * 4 < numbers.len() {
-        head(RUNS);
-        put_signed(out, first);
-        for run in steps.chunk_by(|a, b| a == b) {
-            put_signed(out, run[0]);
-            put_varint(out, run.len() as u64);
+impl Ints {
+    /// Appends a column.
+    pub(super) fn put(&mut self, out: &mut Vec<u8>, numbers: &[i64], effort: Effort) {
+        let Some(&first) = numbers.first() else { return };
+        if numbers.iter().all(|&number| number == first) {
+            out.push(SAME);
+            put_signed(out, first);
+            return;
         }
-    } else if effort == Effort::Thorough && is_held(&steps) {
-        head(HELD);
-        let stretches = numbers.chunk_by(|a, b| a == b);
-        let (held, counts): (Vec<i64>, Vec<i64>) =
-            stretches.map(|it| (it[0], i64::try_from(it.len()).unwrap_or(i64::MAX))).unzip();
-        put_varint(out, held.len() as u64);
-        put_ints(out, &held, effort);
-        put_ints(out, &counts, effort);
-    } else if effort == Effort::Thorough
-        && PCO_LEN_MIN <= numbers.len()
-        && let Some(packed) = pco_of(&numbers)
-    {
-        head(PCO);
-        put_varint(out, packed.len() as u64);
-        out.extend_from_slice(&packed);
-    } else {
-        let climb = |step: i64| step.wrapping_sub(least).cast_unsigned();
-        let climbing: usize = steps.iter().map(|step| varint_len(climb(*step))).sum();
-        let swinging: usize = steps.iter().map(|step| varint_len(zigzag(*step))).sum();
-        out.reserve(20 + climbing.min(swinging));
+        let exponent = common_exponent(numbers);
+        let Self { scaled, steps } = self;
+        let numbers = scale(numbers, exponent, scaled);
+        let first = numbers.first().copied().unwrap_or(first);
+        steps.clear();
+        steps.reserve(numbers.len());
+        // One walk for all that the shapes are chosen by: columns of a day are short, and each
+        // further walk is seen in what a flush takes.
+        let (mut last, mut runs, mut least, mut before) = (first, 0, i64::MAX, None);
+        for &number in numbers.get(1..).unwrap_or_default() {
+            let step = number.wrapping_sub(last);
+            last = number;
+            least = least.min(step);
+            runs += usize::from(before != Some(step));
+            before = Some(step);
+            steps.push(step);
+        }
         let mut head = |shape: u8| out.push(shape | exponent << 4);
-        if climbing < swinging {
-            head(CLIMB);
+
+        if runs == 1 {
+            head(STEPS);
             put_signed(out, first);
             put_signed(out, least);
-            steps.iter().for_each(|step| put_varint(out, climb(*step)));
-        } else {
-            head(SWING);
+        } else if runs * 4 < numbers.len() {
+            head(RUNS);
             put_signed(out, first);
-            steps.iter().for_each(|step| put_signed(out, *step));
+            for run in steps.chunk_by(|a, b| a == b) {
+                put_signed(out, run[0]);
+                put_varint(out, run.len() as u64);
+            }
+        } else if effort == Effort::Thorough && is_held(steps) {
+            head(HELD);
+            let stretches = numbers.chunk_by(|a, b| a == b);
+            let (held, counts): (Vec<i64>, Vec<i64>) =
+                stretches.map(|it| (it[0], i64::try_from(it.len()).unwrap_or(i64::MAX))).unzip();
+            put_varint(out, held.len() as u64);
+            self.put(out, &held, effort);
+            self.put(out, &counts, effort);
+        } else if effort == Effort::Thorough
+            && PCO_LEN_MIN <= numbers.len()
+            && let Some(packed) = pco_of(numbers)
+        {
+            head(PCO);
+            put_varint(out, packed.len() as u64);
+            out.extend_from_slice(&packed);
+        } else {
+            let climb = |step: i64| step.wrapping_sub(least).cast_unsigned();
+            let (climbing, swinging) = steps.iter().fold((0, 0), |(climbing, swinging), step| {
+                (climbing + varint_len(climb(*step)), swinging + varint_len(zigzag(*step)))
+            });
+            out.reserve(20 + climbing.min(swinging));
+            let mut head = |shape: u8| out.push(shape | exponent << 4);
+            if climbing < swinging {
+                head(CLIMB);
+                put_signed(out, first);
+                put_signed(out, least);
+                steps.iter().for_each(|step| put_varint(out, climb(*step)));
+            } else {
+                head(SWING);
+                put_signed(out, first);
+                steps.iter().for_each(|step| put_signed(out, *step));
+            }
         }
     }
 }
@@ -215,24 +233,26 @@ fn ends_in_zeros(number: i64, zeros: u8) -> bool {
     }
 }
 
-/// Returns the numbers without so many zeros at their ends.
-fn scaled(numbers: &[i64], zeros: u8) -> Cow<'_, [i64]> {
-    fn by<const UNIT: i64>(numbers: &[i64]) -> Cow<'_, [i64]> {
-        Cow::Owned(numbers.iter().map(|number| number / UNIT).collect())
+/// Returns the numbers without so many zeros at their ends; `room` is room to work in.
+fn scale<'a>(numbers: &'a [i64], zeros: u8, room: &'a mut Vec<i64>) -> &'a [i64] {
+    fn by<const UNIT: i64>(numbers: &[i64], room: &mut Vec<i64>) {
+        room.extend(numbers.iter().map(|number| number / UNIT));
     }
+    room.clear();
     match zeros {
-        0 => Cow::Borrowed(numbers),
-        1 => by::<10>(numbers),
-        2 => by::<100>(numbers),
-        3 => by::<1_000>(numbers),
-        4 => by::<10_000>(numbers),
-        5 => by::<100_000>(numbers),
-        6 => by::<1_000_000>(numbers),
+        0 => return numbers,
+        1 => by::<10>(numbers, room),
+        2 => by::<100>(numbers, room),
+        3 => by::<1_000>(numbers, room),
+        4 => by::<10_000>(numbers, room),
+        5 => by::<100_000>(numbers, room),
+        6 => by::<1_000_000>(numbers, room),
         _ => {
             let unit = 10_i64.pow(u32::from(zeros));
-            Cow::Owned(numbers.iter().map(|number| number / unit).collect())
+            room.extend(numbers.iter().map(|number| number / unit));
         }
     }
+    room
 }
 
 fn pco_of(numbers: &[i64]) -> Option<Vec<u8>> {
@@ -289,7 +309,7 @@ mod tests {
 
     fn check(numbers: &[i64], effort: Effort) -> Vec<u8> {
         let mut bytes = Vec::new();
-        put_ints(&mut bytes, numbers, effort);
+        Ints::default().put(&mut bytes, numbers, effort);
         let mut cursor = Cursor::new(&bytes);
         assert_eq!(take_ints(&mut cursor, numbers.len()).as_deref(), Some(numbers));
         assert!(cursor.is_at_end());

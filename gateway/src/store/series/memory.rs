@@ -197,8 +197,13 @@ impl Memory {
         let at = match state.buffers.binary_search_by_key(&day, |buffer| buffer.day) {
             Ok(at) => at,
             Err(at) => {
-                state.buffers.insert(at, Buffer { day, seq, rows: Vec::new() });
-                added = size_of::<Buffer>();
+                // Between two flushes comes about as much as between the two before. Half of
+                // it is made room for at once: all of it, and slices that were just flushed
+                // would hold as much of the bound as those that are full.
+                let is_newest = head.instant == state.last_instant;
+                let rows = Vec::with_capacity(if is_newest { index(state.usual / 2) } else { 0 });
+                added = size_of::<Buffer>() + rows.capacity();
+                state.buffers.insert(at, Buffer { day, seq, rows });
                 buffers += 1;
                 at
             }
@@ -232,6 +237,10 @@ impl Memory {
         let slice = self.slice_mut(slice);
         if 0 < slice.buffers {
             for state in slice.states_mut() {
+                let longest = state.buffers.iter().map(|buffer| buffer.rows.len()).max();
+                if let Some(longest) = longest {
+                    state.usual = u32::try_from(longest).unwrap_or(0);
+                }
                 for buffer in state.buffers.drain(..) {
                     bytes += size_of::<Buffer>() + buffer.rows.capacity();
                 }

@@ -15,7 +15,7 @@ use wire::Value;
 use super::memory::{Day, Memory, bit_of, day_of};
 use super::quarantine::{self, Unreadable};
 use super::quick::{Quick, QuickMap};
-use super::registry::{Registry, columns_of};
+use super::registry::{Registry, columns_of, is_of};
 use super::row::{Head, Rows, identity, put_row, take_row};
 use super::stored::Stored;
 use super::{Arrival, Engine, Recorded};
@@ -133,7 +133,7 @@ fn encode(
     let mut packs = Vec::with_capacity(arrivals.len());
     let mut newest: QuickMap<u32, i64> =
         QuickMap::with_capacity_and_hasher(arrivals.len(), BuildHasherDefault::default());
-    let (mut columns, mut before) = (Vec::new(), Vec::new());
+    let mut columns = Vec::new();
     let mut row = Vec::new();
     let (mut node, mut layout) = (None, None);
     for arrival in arrivals {
@@ -145,10 +145,12 @@ fn encode(
             _ => Registry::node_or_new(&mut registry, tx, &arrival.node)?,
         };
         node = Some((arrival.node, node_number));
-        columns_of(&pack.readings, &mut columns);
         let layout_number = match layout {
-            Some(number) if columns == before => number,
-            _ => Registry::layout_or_new(&mut registry, tx, &columns)?,
+            Some(number) if is_of(&pack.readings, &columns) => number,
+            _ => {
+                columns_of(&pack.readings, &mut columns);
+                Registry::layout_or_new(&mut registry, tx, &columns)?
+            }
         };
         layout = Some(layout_number);
         put_varint(&mut bytes, meter.into());
@@ -180,7 +182,6 @@ fn encode(
             });
         let row = bytes.len() - row.len()..bytes.len();
         packs.push(Encoded { meter, head, measured, row, newest: is_newest });
-        std::mem::swap(&mut columns, &mut before);
     }
     Ok(Batch { bytes, packs, registry })
 }

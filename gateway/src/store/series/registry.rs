@@ -277,6 +277,16 @@ pub(super) fn columns_of(readings: &[Reading], out: &mut Vec<Column>) {
     }
 }
 
+/// Returns whether readings have these columns, without working theirs out: those follow
+/// from the quantities and their order.
+pub(super) fn is_of(readings: &[Reading], columns: &[Column]) -> bool {
+    let same = |(reading, column): (&Reading, &Column)| {
+        let [id, _] = column.to_le_bytes();
+        reading.quantity.id() == id
+    };
+    readings.len() == columns.len() && readings.iter().zip(columns).all(same)
+}
+
 fn insert(
     tx: &Transaction<'_>,
     sql: &str,

@@ -320,8 +320,9 @@ pub(super) fn each_row(
 /// Compares the packs of each day with its sums: what a flush once counted must be here.
 fn check_sums(rows: &Rows, meter: u32, sums: &Sums, registry: &Registry) -> Result<(), StoreError> {
     let mut found: BTreeMap<Day, u64> = BTreeMap::new();
-    for head in rows.visible() {
-        *found.entry(day_of(head.instant)).or_default() += 1;
+    for of_day in rows.heads.chunk_by(|a, b| day_of(a.instant) == day_of(b.instant)) {
+        let packs = of_day.chunk_by(|a, b| a.instant == b.instant).count();
+        found.insert(day_of(of_day[0].instant), u64::try_from(packs).unwrap_or(u64::MAX));
     }
     for (day, packs) in sums {
         let has = found.get(day).copied().unwrap_or(0);

@@ -39,6 +39,8 @@ pub(super) struct MeterState {
     /// Bit n is set if quantity n was ever measured.
     pub(super) measured: u64,
     pub(super) buffers: Vec<Buffer>,
+    /// Bytes of rows that the longest of its buffers had when it was last flushed.
+    pub(super) usual: u32,
 }
 
 /// What is known of the meters of one slice.
@@ -191,6 +193,7 @@ fn unpack(bytes: &[u8]) -> Vec<MeterState> {
                 last_instant: entry.last_instant,
                 measured: entry.measured,
                 buffers: Vec::new(),
+                usual: 0,
             };
         }
     }
