@@ -55,11 +55,13 @@ pub mod poll;
 pub mod replay;
 pub mod rtu;
 pub mod schedule;
+pub mod update;
 pub mod uplink;
 
 pub use bus::{Bus, Pace, PollError, Request};
 pub use flash::{FlashFault, FlashOutbox};
 pub use host::{Clock, Dialer, Event, Host};
-pub use node::{Identity, Node};
+pub use node::{Identity, Node, VERSION};
 pub use outbox::{Outbox, RamOutbox};
+pub use update::NoUpdates;
 pub use uplink::{Login, UplinkBuffers};

@@ -25,6 +25,7 @@ use crate::outbox::Outbox;
 use crate::planner;
 use crate::poll::{self, Manner, Polled};
 use crate::schedule::{Outcome, Schedule, Turn};
+use crate::update::Updates;
 use crate::uplink::{Login, UplinkBuffers};
 
 /// How often a node looks whether somebody has told it the time.
@@ -145,7 +146,8 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
     }
 
     /// Reads meters and publishes what they say, for ever.
-    pub async fn run<B: Bus, D: Dialer, C: Clock, H: Host>(
+    #[expect(clippy::too_many_arguments, reason = "the parts of a node, told apart by type")]
+    pub async fn run<B: Bus, D: Dialer, C: Clock, H: Host, U: Updates>(
         &self,
         bus: &mut B,
         dialer: &mut D,
@@ -153,8 +155,10 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         host: &H,
         login: Option<Login<'_>>,
         buffers: &mut UplinkBuffers,
+        updates: &mut U,
     ) {
-        join(self.read_meters(bus, clock, host), self.publish(dialer, host, login, buffers)).await;
+        let publish = self.publish(dialer, host, login, buffers, updates);
+        join(self.read_meters(bus, clock, host), publish).await;
     }
 
     /// Takes over a plan from its bytes, and says what became of it. One that is no good, or

@@ -17,15 +17,19 @@ use minimq::{
     Buffers, ConfigBuilder, Connection, Error, Io, Op, PeerError, PubError, Publication, QoS,
     ResourceError, Session, SubscriptionOptions, TopicFilter, Will,
 };
-use wire::message::{Applied, AppliedResult, CommandResult, Outcome, Pack, Plan, State};
+use wire::message::{
+    Applied, AppliedResult, CommandResult, Outcome, Pack, Plan, State, UpdateAsk, UpdatePiece,
+    Version,
+};
 use wire::topic::{Channel, TOPIC_LEN_MAX, Topic};
 
 use crate::compact;
 use crate::host::{Dialer, Event, Host, LinkError};
-use crate::node::{Node, VERSION};
+use crate::node::Node;
 use crate::orders::Fault;
 use crate::outbox::{Outbox, Ticket};
 use crate::replay::Replay;
+use crate::update::Updates;
 
 /// How many packs are under way at a time: enough to hide the way to a gateway that syncs
 /// before it acknowledges.
@@ -46,6 +50,10 @@ const TX_BYTES: usize = 2_usize
     .saturating_add(832);
 
 const _: () = assert!(RX_BYTES + TX_BYTES <= 9 * 1024);
+// A piece of a new program takes no more room than a plan, what is asked for it no more than a
+// result.
+const _: () = assert!(UpdatePiece::BYTES_MAX <= Plan::BYTES_MAX);
+const _: () = assert!(UpdateAsk::BYTES_MAX <= CommandResult::BYTES_MAX);
 
 const DIAL_MAX: Duration = Duration::from_secs(15);
 const KEEP_ALIVE_S: u16 = 30;
@@ -96,16 +104,18 @@ struct Answers {
     applied: Option<Applied>,
     /// What was not carried out, and why.
     refused: Option<(u32, Outcome)>,
+    update: bool,
 }
 
 impl<M: RawMutex, O: Outbox> Node<M, O> {
     /// Keeps a connection to the broker and publishes what lies in the outbox, for ever.
-    pub async fn publish<D: Dialer, H: Host>(
+    pub async fn publish<D: Dialer, H: Host, U: Updates>(
         &self,
         dialer: &mut D,
         host: &H,
         login: Option<Login<'_>>,
         buffers: &mut UplinkBuffers,
+        updates: &mut U,
     ) {
         let mut gone = [0; State::BYTES_MAX];
         // A last will of one word fits, so there is always one.
@@ -125,7 +135,8 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         let mut replay = Replay::new();
         loop {
             let begun = Instant::now();
-            let error = self.connection(dialer, host, &mut session, &mut told, &mut replay).await;
+            let error =
+                self.connection(dialer, host, &mut session, &mut told, &mut replay, updates).await;
             if error == LinkError::Protocol {
                 self.orders.count(Fault::Connection);
             }
@@ -187,13 +198,14 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
     }
 
     /// Connects, and works until the connection ends; returns why it did.
-    async fn connection<D: Dialer, H: Host>(
+    async fn connection<D: Dialer, H: Host, U: Updates>(
         &self,
         dialer: &mut D,
         host: &H,
         session: &mut Session<'_>,
         told: &mut Option<LinkError>,
         replay: &mut Replay,
+        updates: &mut U,
     ) -> LinkError {
         let stream = match with_timeout(DIAL_MAX, dialer.dial()).await {
             Ok(Ok(stream)) => stream,
@@ -207,25 +219,30 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         };
         *told = None;
         host.tell(Event::Connected);
-        match self.converse(&mut connection, host, replay).await {
+        match self.converse(&mut connection, host, replay, updates).await {
             Ok(never) => match never {},
             Err(error) => link_error(&error),
         }
     }
 
-    async fn converse<T: Io, H: Host>(
+    async fn converse<T: Io, H: Host, U: Updates>(
         &self,
         connection: &mut Connection<'_, '_, T>,
         host: &H,
         replay: &mut Replay,
+        updates: &mut U,
     ) -> Result<core::convert::Infallible, Error<T::Error>> {
-        let options = SubscriptionOptions::default().maximum_qos(QoS::AtLeastOnce);
-        let (config, command) = (self.topic(Channel::Config), self.topic(Channel::Command));
-        let filters =
-            [config.as_str(), command.as_str()].map(|t| TopicFilter::new(t).options(options));
-        let mut answers = Answers { state: true, ..Answers::default() };
-        self.say(connection, &mut answers).await?;
-        connection.subscribe(&filters, &[]).await?;
+        let mut answers = Answers { state: true, update: U::ANY, ..Answers::default() };
+        self.say(connection, &mut answers, updates).await?;
+        // One after the other: topics that live side by side take a node's memory for good, and
+        // each place that subscribes half a kilobyte of its flash.
+        let channels = [Channel::Config, Channel::Command, Channel::UpdatePiece];
+        for channel in channels.into_iter().take(if U::ANY { 3 } else { 2 }) {
+            let options = SubscriptionOptions::default().maximum_qos(QoS::AtLeastOnce);
+            let topic = self.topic(channel);
+            let filter = TopicFilter::new(topic.as_str()).options(options);
+            connection.subscribe(&[filter], &[]).await?;
+        }
 
         {
             let outbox = self.outbox.lock().await;
@@ -234,29 +251,34 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         let mut window = Window::new();
         let mut state_at = Instant::now().saturating_add(STATE_EACH);
         loop {
-            self.settle(connection, &mut window, replay).await;
+            if self.settle(connection, &mut window, replay).await {
+                answers.update |= updates.reached();
+            }
             if state_at <= Instant::now() {
                 state_at = Instant::now().saturating_add(STATE_EACH);
                 answers.state = true;
+                answers.update = U::ANY;
             }
-            self.say(connection, &mut answers).await?;
+            self.say(connection, &mut answers, updates).await?;
             self.send_packs(connection, &mut window, replay).await?;
             let woken = select3(connection.poll(), self.pushed.wait(), Timer::at(state_at)).await;
             if let Either3::First(progress) = woken
                 && let Some(message) = progress?
             {
-                self.hear(message.topic(), message.payload(), host, &mut answers).await;
+                answers.update |= updates.reached();
+                let (topic, payload) = (message.topic(), message.payload());
+                self.hear(topic, payload, host, &mut answers, updates).await;
             }
         }
     }
 
-    /// Takes out of the outbox what was acknowledged.
+    /// Takes out of the outbox what was acknowledged; returns whether anything was.
     async fn settle<T: Io>(
         &self,
         connection: &Connection<'_, '_, T>,
         window: &mut Window,
         replay: &mut Replay,
-    ) {
+    ) -> bool {
         let mut any = false;
         window.retain(|(ticket, op)| {
             let complete = connection.is_complete(op);
@@ -271,6 +293,7 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             let floor = replay.floor(outbox.first());
             outbox.settle(floor).await;
         }
+        any
     }
 
     /// Publishes packs until the window is full or the outbox has no more.
@@ -309,22 +332,28 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
     }
 
     /// Publishes what the node has to say of itself, as far as there is room.
-    async fn say<T: Io>(
+    async fn say<T: Io, U: Updates>(
         &self,
         connection: &mut Connection<'_, '_, T>,
         answers: &mut Answers,
+        updates: &mut U,
     ) -> Result<(), Error<T::Error>> {
         let mut bytes = [0; CommandResult::BYTES_MAX];
         // One place from which all of it goes: each other one is a kilobyte of a board's flash.
         loop {
             let (what, encoded) = if answers.state {
-                (Channel::State, self.state().await.encode(&mut bytes))
+                (Channel::State, self.state(updates.version()).await.encode(&mut bytes))
             } else if let Some(applied) = answers.applied {
                 (Channel::ConfigApplied, applied.encode(&mut bytes))
             } else if let Some((id, outcome)) = answers.refused {
                 (Channel::Command, CommandResult::of(id, outcome).encode(&mut bytes))
             } else if let Some(result) = self.orders.unsaid() {
                 (Channel::CommandResult, result.encode(&mut bytes))
+            } else if U::ANY
+                && answers.update
+                && let Some(ask) = updates.ask().await
+            {
+                (Channel::Update, ask.encode(&mut bytes))
             } else {
                 return Ok(());
             };
@@ -339,7 +368,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
                 Channel::State => answers.state = false,
                 Channel::ConfigApplied => answers.applied = None,
                 Channel::Command => answers.refused = None,
-                Channel::CommandResult | Channel::Config | Channel::Readings => self.orders.said(),
+                Channel::Update => answers.update = false,
+                Channel::CommandResult
+                | Channel::Config
+                | Channel::Readings
+                | Channel::UpdatePiece => self.orders.said(),
             }
         }
     }
@@ -358,11 +391,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         Ok(publish(connection, publication).await?.is_some())
     }
 
-    async fn state(&self) -> State {
+    async fn state(&self, version: Version) -> State {
         let outbox = self.outbox.lock().await;
         State::Online {
             boot: self.identity.boot,
-            version: VERSION,
+            version,
             plan_revision: self.revision.load(Ordering::Relaxed),
             queued: u32::try_from(outbox.len()).unwrap_or(u32::MAX),
             dropped: outbox.dropped(),
@@ -380,8 +413,16 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         applied
     }
 
-    async fn hear<H: Host>(&self, topic: &str, payload: &[u8], host: &H, answers: &mut Answers) {
-        let is = |channel| self.topic(channel).as_str() == topic;
+    async fn hear<H: Host, U: Updates>(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        host: &H,
+        answers: &mut Answers,
+        updates: &mut U,
+    ) {
+        // Nothing comes but what was asked for, so the end of a topic tells it from the others.
+        let is = |channel: Channel| topic.ends_with(channel.as_str());
         if is(Channel::Config) {
             let applied = self.hear_plan(payload, host).await;
             if applied.result == AppliedResult::Ok {
@@ -393,6 +434,11 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
             answers.refused = self.hear_command(payload, host).await.or(answers.refused);
             // What it counts as refused stands there.
             answers.state = true;
+        } else if U::ANY
+            && is(Channel::UpdatePiece)
+            && let Ok(piece) = UpdatePiece::decode(payload)
+        {
+            answers.update |= updates.hear(piece).await;
         }
     }
 }

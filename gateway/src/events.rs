@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use wire::Name;
+use wire::message::UpdateState;
 
 /// A count without a label.
 struct Counter {
@@ -91,6 +92,7 @@ counters! {
 
 families! {
     PACKS_REJECTED = "gengfu_packs_rejected_total", "reason", "Packs or payloads rejected by the gate.";
+    UPDATES_ENDED = "gengfu_node_updates_ended_total", "outcome", "Updates of nodes that came to an end, by what came of them.";
     CLIENTS_REFUSED = "gengfu_clients_refused_total", "reason", "Connections that the gateway's own MQTT listener refused.";
     BROKER_LOST = "gengfu_broker_lost_total", "door", "Connections to a broker that were lost or refused.";
     FINDINGS_OPENED = "gengfu_findings_opened_total", "kind", "Findings opened.";
@@ -210,6 +212,27 @@ pub fn certificates_unusable(error: &dyn std::error::Error) {
 /// A node announced itself.
 pub fn node_online(node: &Name, version: &str) {
     tracing::info!(%node, version, "node online");
+}
+
+/// A node said something new about its program.
+pub fn node_update(node: &Name, state: UpdateState, version: &str) {
+    let outcome = state.code();
+    match state {
+        UpdateState::Idle => tracing::info!(%node, version, "node keeps the program it runs"),
+        UpdateState::Loading => tracing::info!(%node, version, "node loads a new program"),
+        UpdateState::Restarting => {
+            UPDATES_ENDED.add("loaded", 1);
+            tracing::info!(%node, version, "node has loaded a new program and starts it");
+        }
+        UpdateState::RolledBack => {
+            UPDATES_ENDED.add(outcome, 1);
+            tracing::error!(%node, version, "node went back to the program it had before");
+        }
+        UpdateState::Refused(_) => {
+            UPDATES_ENDED.add(outcome, 1);
+            tracing::error!(%node, version, reason = outcome, "node refuses a new program");
+        }
+    }
 }
 
 /// A node's last will arrived.

@@ -31,6 +31,7 @@ use crate::ingest::door::Door;
 use crate::ingest::gate::Roster;
 use crate::ingest::listen::{self, Entrance, Limits, Listener};
 use crate::ingest::mapped::{MappedGate, Mappings};
+use crate::ingest::updates::{UPDATES_FOLDER, Updates};
 use crate::ingest::{self, Incoming};
 use crate::keep::Keeper;
 use crate::ledger::Ledger;
@@ -180,6 +181,7 @@ impl House {
             mapped: MappedGate::new(mappings, config.mqtt.sparkplug_host.clone()),
             board,
             states,
+            updates: Updates::in_folder(config.data_dir.join(UPDATES_FOLDER)),
             health: health.clone(),
             clock: clock.clone(),
             incoming,
@@ -277,6 +279,7 @@ struct Doors {
     mapped: MappedGate,
     board: PlanBoard,
     states: NodeStates,
+    updates: Updates,
     health: Health,
     clock: Clock,
     incoming: mpsc::Sender<Incoming>,
@@ -299,6 +302,7 @@ impl Doors {
             mapped: self.mapped,
             board: self.board,
             states: self.states,
+            updates: self.updates,
             health: self.health,
             clock: self.clock,
             incoming: self.incoming,

@@ -11,6 +11,7 @@ mod meter_goes_silent;
 mod month_in_a_sheet;
 mod node_faults;
 mod node_tls;
+mod node_update;
 mod other_peoples_meters;
 mod own_listener;
 mod power_cut;

@@ -41,8 +41,40 @@ impl Board {
         Self::start_image(world, PROTECTED, bus, &more)
     }
 
+    /// Switches a board on whose program lies in `active.bin`: first its boot loader, which may
+    /// exchange that for another, then whatever lies there. Returns also what the boot loader
+    /// said.
+    ///
+    /// # Errors
+    ///
+    /// As [`Board::start`], or if the boot loader does not end well.
+    pub fn power_on(world: &World, bus: &str) -> Result<(Self, String)> {
+        let mut boot = Command::new("qemu-system-arm");
+        boot.args(["-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "null"]);
+        boot.args(["-semihosting-config", "enable=on,target=native", "-kernel"]);
+        boot.arg(image("qemu-boot")?);
+        let boot = boot.current_dir(world.folder()).output()?;
+        let said = [boot.stdout, boot.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
+        let said = said.concat();
+        anyhow::ensure!(boot.status.success(), "the boot loader: {said}");
+        let program = "loader,file=active.bin,addr=0,force-raw=on";
+        let board = Self::start_with(world, PROTECTED, bus, "", ["-device", program])?;
+        Ok((board, said))
+    }
+
     fn start_image(world: &World, name: &'static str, bus: &str, more: &str) -> Result<Self> {
         let image = image(name)?;
+        let image = image.to_str().context("a path that is text")?;
+        Self::start_with(world, name, bus, more, ["-kernel", image])
+    }
+
+    fn start_with(
+        world: &World,
+        name: &'static str,
+        bus: &str,
+        more: &str,
+        program: [&str; 2],
+    ) -> Result<Self> {
         let (host, port) = bus.rsplit_once(':').context("an address and a port")?;
         let mut arguments = format!("enable=on,target=native,arg=node{more}");
         if let Some(clock) = world.clock() {
@@ -59,7 +91,7 @@ impl Board {
         command.args(["-nic", "user,id=cable,model=lan9118,mac=02:00:00:00:00:01"]);
         let control = world.folder().join("board.qmp");
         command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", control.display()));
-        command.arg("-kernel").arg(image);
+        command.args(program);
         Ok(Self { process: world.start("board", command)?, control, image: name })
     }
 
@@ -136,7 +168,12 @@ fn static_ram(elf: &[u8], ram_bytes: usize) -> Result<usize> {
     Ok(end)
 }
 
-fn image(name: &str) -> Result<PathBuf> {
+/// Returns where the build left an image.
+///
+/// # Errors
+///
+/// If it is not built.
+pub fn image(name: &str) -> Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| repository().join("firmware/boards/target"));
     let image = target.join("images").join(name);

@@ -15,7 +15,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::{ErrorType, Read, Write};
 use firmware::host::LinkError;
 use firmware::rtu::{NoDriverEnable, Port, RtuBus};
-use firmware::{Clock, Dialer, Event, Host, Identity, Node, RamOutbox, UplinkBuffers};
+use firmware::{Clock, Dialer, Event, Host, Identity, NoUpdates, Node, RamOutbox, UplinkBuffers};
 use wire::Name;
 use wire::message::{self, Action, Outcome};
 use wire::modbus::LineSettings;
@@ -89,7 +89,15 @@ pub extern "C" fn node_takes_a_step() -> bool {
     let node = Node::<NoopRawMutex, _>::new(identity, RamOutbox::new([0; 8192]));
     let mut bus = RtuBus::new(Nothing, NoDriverEnable);
     let (mut dialer, mut buffers) = (Nothing, UplinkBuffers::new());
-    let run = pin!(node.run(&mut bus, &mut dialer, &Nothing, &Nothing, None, &mut buffers));
+    let run = pin!(node.run(
+        &mut bus,
+        &mut dialer,
+        &Nothing,
+        &Nothing,
+        None,
+        &mut buffers,
+        &mut NoUpdates
+    ));
     run.poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending
 }
 

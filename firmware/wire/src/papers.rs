@@ -3,7 +3,8 @@
 //! One block of bytes that no update touches, so one image serves every board of a kind. It
 //! begins with eight bytes that name it; then come four parts, each behind its length (16
 //! bits, the higher byte first): the arguments as text, the authority's certificate and the
-//! node's (X.509, DER), and the node's private key (the 32 bytes of a P-256 scalar).
+//! node's (X.509, DER), and the node's private key (the 32 bytes of a P-256 scalar). A fifth part
+//! may follow: the key that signs the node's updates (Ed25519, 32 bytes).
 //!
 //! What follows the last part belongs to nobody: an erased flash is all ones there.
 
@@ -11,7 +12,7 @@ use crate::message::{DecodeError, EncodeError};
 
 const MARK: &[u8; 8] = b"gengfu-1";
 
-/// The length of a private key, bytes.
+/// The length of a key, bytes.
 pub const KEY_LEN: usize = 32;
 
 /// The papers of a board.
@@ -25,6 +26,8 @@ pub struct Papers<'a> {
     pub certificate: &'a [u8],
     /// Its private key.
     pub key: &'a [u8; KEY_LEN],
+    /// By what updates of its program are known; it takes none without it.
+    pub update_key: Option<&'a [u8; KEY_LEN]>,
 }
 
 impl<'a> Papers<'a> {
@@ -45,7 +48,8 @@ impl<'a> Papers<'a> {
             Ok(())
         };
         put(MARK)?;
-        for part in [self.arguments.as_bytes(), self.authority, self.certificate, self.key] {
+        let parts = [self.arguments.as_bytes(), self.authority, self.certificate, self.key];
+        for part in parts.into_iter().chain(self.update_key.map(<[u8; KEY_LEN]>::as_slice)) {
             let len = u16::try_from(part.len()).map_err(|_| EncodeError::NoRoom)?;
             put(&len.to_be_bytes())?;
             put(part)?;
@@ -71,7 +75,9 @@ impl<'a> Papers<'a> {
         let arguments = core::str::from_utf8(part()?).map_err(|_| DecodeError::Malformed)?;
         let (authority, certificate) = (part()?, part()?);
         let key = part()?.try_into().map_err(|_| DecodeError::Malformed)?;
-        Ok(Self { arguments, authority, certificate, key })
+        // An erased flash says that the next part has 65,535 bytes.
+        let update_key = part().ok().and_then(|key| key.try_into().ok());
+        Ok(Self { arguments, authority, certificate, key, update_key })
     }
 }
 
@@ -82,9 +88,14 @@ mod tests {
 
     #[test]
     fn the_bytes_of_papers_are_those_that_hang_in_ceilings() {
-        let papers =
-            Papers { arguments: "id=a", authority: b"CA", certificate: b"own", key: &[7; KEY_LEN] };
-        let mut bytes = [0xFF; 64];
+        let papers = Papers {
+            arguments: "id=a",
+            authority: b"CA",
+            certificate: b"own",
+            key: &[7; KEY_LEN],
+            update_key: None,
+        };
+        let mut bytes = [0xFF; 96];
 
         let len = papers.encode(&mut bytes).unwrap();
 
@@ -92,13 +103,25 @@ mod tests {
         golden.extend_from_slice(&[7; KEY_LEN]);
         assert_eq!(&bytes[..len], golden);
         assert!(Papers::decode(&bytes) == Ok(papers), "the ones behind are nobody's");
+        let with_key = Papers { update_key: Some(&[9; KEY_LEN]), ..papers };
+        let len = with_key.encode(&mut bytes).unwrap();
+        golden.extend_from_slice(b"\0\x20");
+        golden.extend_from_slice(&[9; KEY_LEN]);
+        assert_eq!(&bytes[..len], golden);
+        assert!(Papers::decode(&bytes) == Ok(with_key));
     }
 
     #[test]
     fn a_flash_without_papers_has_none() {
         assert!(Papers::decode(&[0xFF; 4096]).is_err());
         assert!(Papers::decode(b"gengfu-1\0\x04id=a\0\x02CA\0\x03own\0\x1F").is_err());
-        let papers = Papers { arguments: "", authority: b"", certificate: b"", key: &[0; KEY_LEN] };
+        let papers = Papers {
+            arguments: "",
+            authority: b"",
+            certificate: b"",
+            key: &[0; KEY_LEN],
+            update_key: None,
+        };
         assert_eq!(papers.encode(&mut [0; 40]), Err(EncodeError::NoRoom));
     }
 

@@ -29,17 +29,23 @@ pub enum Channel {
     Command,
     /// [`crate::message::CommandResult`]. From the node.
     CommandResult,
+    /// [`crate::message::UpdateAsk`]. From the node.
+    Update,
+    /// [`crate::message::UpdatePiece`]. To the node.
+    UpdatePiece,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::State,
         Self::Readings,
         Self::Config,
         Self::ConfigApplied,
         Self::Command,
         Self::CommandResult,
+        Self::Update,
+        Self::UpdatePiece,
     ];
 
     const LEN_MAX: usize = "command/result".len();
@@ -54,6 +60,8 @@ impl Channel {
             Self::ConfigApplied => "config/applied",
             Self::Command => "command",
             Self::CommandResult => "command/result",
+            Self::Update => "update",
+            Self::UpdatePiece => "update/piece",
         }
     }
 
@@ -144,6 +152,8 @@ mod tests {
                 "gengfu/v1/demo-campus/node-office/config/applied",
                 "gengfu/v1/demo-campus/node-office/command",
                 "gengfu/v1/demo-campus/node-office/command/result",
+                "gengfu/v1/demo-campus/node-office/update",
+                "gengfu/v1/demo-campus/node-office/update/piece",
             ],
             "deployed nodes and gateways would no longer hear each other"
         );

@@ -8,6 +8,7 @@ use clap::Args;
 use wire::{Name, Papers};
 
 use super::say;
+use super::update::public_key;
 use crate::authority::{Authority, GATEWAY, Pair, put, put_bytes};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -38,6 +39,9 @@ pub(super) struct EnrollArguments {
     /// The time server of a microcontroller; without it the gateway's machine.
     #[arg(long, requires = "board")]
     time: Option<SocketAddrV4>,
+    /// The key by which a microcontroller knows its updates: `update.pub` of `gengfu node keys`.
+    #[arg(long, requires = "board")]
+    update_key: Option<PathBuf>,
 }
 
 /// What is flashed into a board beside its program.
@@ -67,8 +71,9 @@ pub(super) fn enroll(arguments: &EnrollArguments, clock: &Clock) -> Result<()> {
     if let Some(broker) = arguments.board {
         let book = book.as_ref().context("which site? `gengfu import` takes the site book in")?;
         let time = arguments.time.map(|time| format!(" time={time}")).unwrap_or_default();
+        let key = arguments.update_key.as_deref().map(public_key).transpose()?;
         let text = format!("site={} id={node} broker={broker}{time}", book.site.id);
-        put_bytes(&out.join(PAPERS_FILE), &papers(&authority, &pair, &text)?, 0o600)?;
+        put_bytes(&out.join(PAPERS_FILE), &papers(&authority, &pair, &text, key.as_ref())?, 0o600)?;
     }
     store.journal().commit(|journal| {
         journal.append_audit(&NewAudit {
@@ -84,10 +89,15 @@ pub(super) fn enroll(arguments: &EnrollArguments, clock: &Clock) -> Result<()> {
     Ok(())
 }
 
-fn papers(authority: &Authority, pair: &Pair, arguments: &str) -> Result<Vec<u8>> {
+fn papers(
+    authority: &Authority,
+    pair: &Pair,
+    arguments: &str,
+    update_key: Option<&[u8; 32]>,
+) -> Result<Vec<u8>> {
     let ca = authority.certificate_der()?;
     let (certificate, key) = (&pair.certificate_der, &pair.key_scalar);
-    let papers = Papers { arguments, authority: &ca, certificate, key };
+    let papers = Papers { arguments, authority: &ca, certificate, key, update_key };
     let mut bytes = vec![0; Papers::BYTES_MAX];
     let len = papers.encode(&mut bytes).map_err(|_| anyhow::anyhow!("the papers are too long"))?;
     bytes.truncate(len);

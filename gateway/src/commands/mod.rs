@@ -23,6 +23,7 @@ mod safe;
 #[cfg(feature = "influx")]
 mod target;
 mod trial;
+mod update;
 mod weather;
 
 /// 更夫 Gengfu: walks a building's meters and calls out waste.
@@ -212,6 +213,17 @@ enum NodeTask {
     /// Make a certificate for a node, and the site's own authority at its first use.
     #[command(after_help = "Example: gengfu node enroll node-1 --out /mnt/stick/node-1")]
     Enroll(enroll::EnrollArguments),
+    /// Make the key that signs new programs for boards; it stays where it is made.
+    #[command(after_help = "Example: gengfu node keys --out /mnt/stick")]
+    Keys(update::KeysArguments),
+    /// Sign an image for boards, on the machine that has the key.
+    #[command(
+        after_help = "Example: gengfu node sign firmware/boards/target/images/nucleo-h743 --key update.key"
+    )]
+    Sign(update::SignArguments),
+    /// Give a node a new program: it loads it piece by piece from the running gateway.
+    #[command(after_help = "Example: gengfu node update node-1 nucleo-h743.update")]
+    Update(update::UpdateArguments),
 }
 
 /// Writes a checked site book into the journal; returns its version.
@@ -277,6 +289,9 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
 fn carry_out_for_node(command: NodeCommand, clock: Clock) -> Result<()> {
     match command.what {
         Some(NodeTask::Enroll(arguments)) => enroll::enroll(&arguments, &clock),
+        Some(NodeTask::Keys(arguments)) => update::keys(&arguments),
+        Some(NodeTask::Sign(arguments)) => update::sign(&arguments),
+        Some(NodeTask::Update(arguments)) => update::update(&arguments),
         None => {
             let arguments = command.run.context("which node? `gengfu node --help` shows one")?;
             field::node(arguments, clock)

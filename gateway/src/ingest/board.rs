@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
 use wire::Name;
 use wire::message::{Applied, CommandResult, State};
+use wire::topic::Channel;
 
 /// The encoded plan of each node.
 pub type Plans = Arc<BTreeMap<Name, Bytes>>;
@@ -35,7 +36,9 @@ struct Board {
 pub struct NodeCommand {
     /// Whom it is for.
     pub node: Name,
-    /// A `wire::message::Command`, encoded.
+    /// [`Channel::Command`], or [`Channel::UpdatePiece`].
+    pub channel: Channel,
+    /// A message of that channel, encoded.
     pub payload: Bytes,
 }
 

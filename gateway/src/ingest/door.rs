@@ -10,12 +10,13 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use wire::Name;
-use wire::message::{Applied, CommandResult, State, Version};
+use wire::message::{Applied, CommandResult, State, UpdateAsk, Version};
 use wire::topic::Channel;
 
-use super::board::{NodeStates, PlanBoard};
+use super::board::{NodeCommand, NodeStates, PlanBoard};
 use super::gate::{self, Reason, Roster, Verdict};
 use super::mapped::{Delivery, MappedGate, PAYLOAD_BYTES_MAX};
+use super::updates::Updates;
 use super::{Incoming, Intake};
 use crate::clock::Clock;
 use crate::events;
@@ -35,6 +36,8 @@ pub struct Door {
     pub board: PlanBoard,
     /// What the nodes tell about themselves.
     pub states: NodeStates,
+    /// New programs for them.
+    pub updates: Updates,
     /// What is wrong right now.
     pub health: Health,
     /// The time.
@@ -75,8 +78,14 @@ impl Door {
                 Ok(result) => self.note(node, |state, now| state.command = Some((result, now))),
                 Err(_) => self.set_aside(Reason::Unreadable, topic, payload),
             },
+            Channel::Update => match UpdateAsk::decode(payload) {
+                Ok(ask) => self.answer(node, &ask),
+                Err(_) => self.set_aside(Reason::Unreadable, topic, payload),
+            },
             // Ours to say, not a node's.
-            Channel::Config | Channel::Command => self.refuse(Reason::ForeignTopic, topic),
+            Channel::Config | Channel::Command | Channel::UpdatePiece => {
+                self.refuse(Reason::ForeignTopic, topic)
+            }
         }
     }
 
@@ -160,6 +169,16 @@ impl Door {
             }
         }
         self.note(node, |known, now| known.state = Some((state, now)))
+    }
+
+    fn answer(&self, node: &Name, ask: &UpdateAsk) -> Judged {
+        if self.roster.borrow().knows(node)
+            && let Some(payload) = self.updates.answer(node, ask)
+        {
+            let (node, payload) = (*node, payload.into());
+            self.board.command(NodeCommand { node, channel: Channel::UpdatePiece, payload });
+        }
+        Judged::Done
     }
 
     fn note(&self, node: &Name, tell: impl FnOnce(&mut super::board::NodeState, i64)) -> Judged {

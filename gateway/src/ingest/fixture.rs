@@ -13,6 +13,7 @@ use super::board::{NodeStates, PlanBoard};
 use super::door::Door;
 use super::gate::Roster;
 use super::mapped::{MappedGate, Mappings};
+use super::updates::Updates;
 use super::{Incoming, Intake};
 use crate::clock::Clock;
 use crate::health::Health;
@@ -101,6 +102,7 @@ pub(crate) fn door(places: usize) -> (Door, mpsc::Receiver<Incoming>) {
         mapped: MappedGate::fixed(Mappings::default()),
         board: PlanBoard::default(),
         states: NodeStates::default(),
+        updates: Updates::default(),
         health: Health::default(),
         clock: Clock::manual(NOW),
         incoming,

@@ -20,6 +20,7 @@
 //!
 //! - [`gate`]: accepts or rejects one payload, with a reason;
 //! - [`board`]: plans to nodes, states from nodes;
+//! - [`updates`]: new programs for nodes;
 //! - [`mapped`]: the same for other people's devices, by the site book's mappings;
 //! - [`door`]: what both doors do with a message;
 //! - [`listen`]: the gateway's own MQTT listener;
@@ -33,6 +34,7 @@ pub(crate) mod fixture;
 pub mod gate;
 pub mod listen;
 pub mod mapped;
+pub mod updates;
 
 use tokio::sync::{mpsc, oneshot};
 

@@ -22,7 +22,9 @@ use std::time::Duration;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use firmware::outbox::Outbox;
 use firmware::rtu::{NoDriverEnable, RtuBus};
-use firmware::{Bus, FlashOutbox, Identity, Pace, PollError, RamOutbox, Request, UplinkBuffers};
+use firmware::{
+    Bus, FlashOutbox, Identity, NoUpdates, Pace, PollError, RamOutbox, Request, UplinkBuffers,
+};
 // What `embassy-time` waits by.
 use line_time as _;
 use tokio::sync::watch;
@@ -200,9 +202,10 @@ async fn run_with<O: Outbox>(
         user: &login.user,
         password: login.password.reveal().as_bytes(),
     });
-    let mut buffers = Box::new(UplinkBuffers::new());
+    let (mut buffers, mut updates) = (Box::new(UplinkBuffers::new()), NoUpdates);
 
-    let mut publishing = Box::pin(node.publish(&mut broker, &machine, login, &mut buffers));
+    let mut publishing =
+        Box::pin(node.publish(&mut broker, &machine, login, &mut buffers, &mut updates));
     let reading = Box::pin(node.read_meters(&mut bus, &time, &machine));
     tokio::select! {
         () = &mut publishing => return Err(NodeError::Login(config.node)),

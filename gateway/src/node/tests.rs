@@ -156,7 +156,7 @@ impl Broker {
                 broker.acknowledge(&birth).await;
             }
         };
-        let return_codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); 2];
+        let return_codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce)];
         let granted = SubAck { pkid: asked.pkid, return_codes, properties: None };
         broker.send(Packet::SubAck(granted)).await;
         let mut bytes = vec![0; Plan::BYTES_MAX];

@@ -17,6 +17,7 @@ use gateway::ingest::door::Door;
 use gateway::ingest::gate::Roster;
 use gateway::ingest::listen::{Entrance, Limits, Listener, anybody};
 use gateway::ingest::mapped::{MappedGate, Mappings};
+use gateway::ingest::updates::Updates;
 use gateway::node::{
     AUTHORITY_FILE, BusConfig, CERTIFICATE_FILE, KEY_FILE, NodeConfig, NodeTls, run,
 };
@@ -97,6 +98,7 @@ impl Site {
             mapped: MappedGate::fixed(Mappings::default()),
             board: PlanBoard::default(),
             states: states.clone(),
+            updates: Updates::default(),
             health: Health::default(),
             clock: Clock::system(),
             incoming,

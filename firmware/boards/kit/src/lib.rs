@@ -8,6 +8,8 @@
 #![warn(missing_docs)]
 
 mod arguments;
+#[cfg(feature = "update")]
+pub mod boot;
 mod clock;
 mod lamp;
 mod net;

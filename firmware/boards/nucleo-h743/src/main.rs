@@ -34,7 +34,7 @@ use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
 use embedded_io_async::{ErrorType, Read, Write};
 use firmware::rtu::{NoDriverEnable, Port, RtuBus};
-use firmware::{FlashOutbox, Identity, UplinkBuffers};
+use firmware::{FlashOutbox, Identity, NoUpdates, UplinkBuffers};
 use kit::{Arguments, Broker, Client, ClientState, Lamp, Nor, Reason, SiteClock, sntp, watch};
 use static_cell::{ConstStaticCell, StaticCell};
 #[cfg(feature = "tls")]
@@ -315,7 +315,7 @@ async fn run(parts: Parts, line: Line) {
     };
     let mut broker = broker;
     join4(
-        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take()),
+        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take(), &mut NoUpdates),
         sntp::tell_time(stack, arguments.time, &CLOCK),
         watch::feed(|| watchdog.pet()),
         LAMP.burn(lamp),

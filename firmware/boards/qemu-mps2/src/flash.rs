@@ -9,16 +9,17 @@ use embedded_storage_async::nor_flash::{
 
 use crate::semihost::{File, Refused};
 
-const CAPACITY: u32 = 8 << 20;
+/// The flash of the outbox.
+pub(crate) const OUTBOX: u32 = 8 << 20;
 const SECTOR: u32 = 4096;
 
-/// The flash.
-pub(crate) struct Flash(File);
+/// A flash, or a part of one.
+pub(crate) struct Flash(File, u32);
 
 impl Flash {
-    /// Opens `flash.bin` in the emulator's working directory.
-    pub(crate) fn open() -> Result<Self, Refused> {
-        File::open(c"flash.bin").map(Self)
+    /// Opens a file in the emulator's working directory as a flash of so many bytes.
+    pub(crate) fn open(name: &core::ffi::CStr, capacity: u32) -> Result<Self, Refused> {
+        File::open(name).map(|file| Self(file, capacity))
     }
 
     fn write_inverted(
@@ -66,7 +67,7 @@ impl ReadNorFlash for Flash {
     }
 
     fn capacity(&self) -> usize {
-        usize::try_from(CAPACITY).unwrap_or(0)
+        usize::try_from(self.1).unwrap_or(0)
     }
 }
 
@@ -75,7 +76,7 @@ impl NorFlash for Flash {
     const ERASE_SIZE: usize = 4096;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), Refused> {
-        if !from.is_multiple_of(SECTOR) || !to.is_multiple_of(SECTOR) || CAPACITY < to {
+        if !from.is_multiple_of(SECTOR) || !to.is_multiple_of(SECTOR) || self.1 < to {
             return Err(Refused);
         }
         self.write_inverted(from, (from..to).map(|_| 0xFF))

@@ -18,9 +18,12 @@ mod log;
 mod random;
 mod register;
 mod rescue;
+#[allow(dead_code, reason = "the boot loader's half of it")]
 mod semihost;
 mod time;
 mod uart;
+#[cfg(feature = "tls")]
+mod update;
 
 use embassy_executor::Spawner;
 use embassy_futures::block_on;
@@ -101,7 +104,8 @@ fn papers() -> Option<Papers<'static>> {
 fn start(arguments: Arguments, proof: Proof) {
     let clock: &'static SiteClock = CLOCK.init(SiteClock::new(arguments.speed));
     // The file answers at once, so opening the outbox never waits.
-    let opened = Flash::open().map(|flash| FlashOutbox::open(flash, semihost::unix_seconds()));
+    let opened = Flash::open(c"flash.bin", flash::OUTBOX)
+        .map(|flash| FlashOutbox::open(flash, semihost::unix_seconds()));
     let outbox = match opened.map(block_on) {
         Ok(Ok(outbox)) => outbox,
         Ok(Err(_)) | Err(_) => {
@@ -156,8 +160,24 @@ async fn publish(
     let broker = Broker::new(stack, client, arguments.broker);
     let mut broker = protect(broker, proof, &arguments, clock, seed);
     let buffers = BUFFERS.take();
-    let work = node.publish(&mut broker, &Board, arguments.login, buffers);
-    join3(work, tell_time(clock, arguments), join(rescue::feed(), lan9118::watch_link())).await;
+    #[cfg(feature = "tls")]
+    let Some(mut updates) = update::updates(proof).await else {
+        log::line(&["no flash: cannot use update.bin and state.bin"], None);
+        return;
+    };
+    #[cfg(not(feature = "tls"))]
+    let mut updates = firmware::NoUpdates;
+    let work = node.publish(&mut broker, &Board, arguments.login, buffers, &mut updates);
+    let work =
+        join3(work, tell_time(clock, arguments), join(rescue::feed(), lan9118::watch_link()));
+    #[cfg(feature = "tls")]
+    {
+        embassy_futures::select::select(work, kit::boot::start_is_due()).await;
+        // The emulator ends; whoever started it does so again, with the boot loader first.
+        semihost::exit(true);
+    }
+    #[cfg(not(feature = "tls"))]
+    work.await;
 }
 
 #[cfg(feature = "tls")]

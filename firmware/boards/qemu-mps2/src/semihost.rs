@@ -5,9 +5,11 @@
 use core::arch::asm;
 
 const OPEN: usize = 0x01;
+const SAY: usize = 0x04;
 const WRITE: usize = 0x05;
 const READ: usize = 0x06;
 const SEEK: usize = 0x0A;
+const EXIT: usize = 0x18;
 const TIME: usize = 0x11;
 const GET_CMDLINE: usize = 0x15;
 
@@ -23,6 +25,26 @@ fn call(operation: usize, arguments: &[usize]) -> isize {
         asm!("bkpt 0xAB", inout("r0") answer, in("r1") arguments.as_ptr(), options(nostack));
     }
     answer
+}
+
+/// Ends the emulator; its exit code tells whether that is well.
+pub(crate) fn exit(well: bool) -> ! {
+    // `ADP_Stopped_ApplicationExit`, or a run-time error.
+    let reason: usize = if well { 0x2_0026 } else { 0x2_0023 };
+    loop {
+        // SAFETY: the emulator ends; it reads no memory of ours.
+        unsafe {
+            asm!("bkpt 0xAB", in("r0") EXIT, in("r1") reason, options(nostack));
+        }
+    }
+}
+
+/// Writes a text that ends with a zero to the emulator's own output.
+pub(crate) fn say(text: &core::ffi::CStr) {
+    // SAFETY: the emulator reads the text up to its zero.
+    unsafe {
+        asm!("bkpt 0xAB", inout("r0") SAY => _, in("r1") text.as_ptr(), options(nostack));
+    }
 }
 
 /// A file of the host, in the emulator's working directory.

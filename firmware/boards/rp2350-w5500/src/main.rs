@@ -35,7 +35,7 @@ use embassy_time::{Delay, Duration, Timer};
 use embedded_hal_bus::spi::ExclusiveDevice;
 use embedded_io_async::{ErrorType, Read, Write};
 use firmware::rtu::{Port, RtuBus};
-use firmware::{FlashOutbox, Identity, UplinkBuffers};
+use firmware::{FlashOutbox, Identity, NoUpdates, UplinkBuffers};
 use kit::{Arguments, Broker, Client, ClientState, Lamp, Nor, Reason, SiteClock, sntp, watch};
 use static_cell::{ConstStaticCell, StaticCell};
 #[cfg(feature = "tls")]
@@ -270,7 +270,7 @@ async fn run(parts: Parts, line: Line, driver: Output<'static>) {
     };
     let mut broker = broker;
     join4(
-        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take()),
+        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take(), &mut NoUpdates),
         sntp::tell_time(stack, arguments.time, &CLOCK),
         watch::feed(|| watchdog.feed(BITE)),
         LAMP.burn(lamp),

@@ -13,6 +13,7 @@ mod command;
 mod pack;
 mod plan;
 mod state;
+mod update;
 
 pub use command::{
     Action, Command, CommandResult, Outcome, RESULT_DATA_MAX, SCAN_UNITS_MAX, Scan,
@@ -24,6 +25,9 @@ pub use plan::{
     PlannedSwitch, SWITCHES_MAX,
 };
 pub use state::{Applied, AppliedResult, Faults, State, Version};
+pub use update::{
+    ImageMark, Manifest, PIECE, SIGNATURE_LEN, UpdateAsk, UpdateFault, UpdatePiece, UpdateState,
+};
 
 use core::fmt;
 

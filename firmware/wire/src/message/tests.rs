@@ -8,6 +8,7 @@ use std::string::String;
 use std::vec::Vec;
 
 mod properties;
+mod updates;
 
 const BREAKS: &str = "deployed nodes will break: a change of these bytes is a new version of the \
                       protocol, beside this one";

@@ -19,6 +19,7 @@ use crate::ingest::door::Door;
 use crate::ingest::gate::Roster;
 use crate::ingest::listen::{Limits, Listener, anybody, bind};
 use crate::ingest::mapped::{MappedGate, Mappings};
+use crate::ingest::updates::Updates;
 use crate::live::Live;
 use crate::record::{RecordError, Recorder};
 use crate::store::Store;
@@ -72,6 +73,7 @@ impl House {
             mapped: MappedGate::fixed(Mappings::default()),
             board: PlanBoard::default(),
             states: NodeStates::default(),
+            updates: Updates::default(),
             health,
             clock: clock.clone(),
             incoming,

@@ -134,7 +134,7 @@ impl<'a> Link<'a> {
                     Cause::Room => self.pass_on_now(),
                     Cause::Plans => self.owe_changed_plans(),
                     Cause::Command(command) => {
-                        let topic = Topic::new(self.door.site, command.node, Channel::Command);
+                        let topic = Topic::new(self.door.site, command.node, command.channel);
                         self.publishes.push_back((topic, command.payload, Retained::No));
                     }
                     Cause::Mapped(change) => self.mapped.follow(change, &self.client),
@@ -364,8 +364,10 @@ fn filters(config: &BrokerConfig, door: &Door) -> Vec<Filter> {
         Some(group) => format!("$share/{group}/{}", of(Channel::Readings)),
         None => of(Channel::Readings),
     };
-    [readings, of(Channel::State), of(Channel::ConfigApplied), of(Channel::CommandResult)]
-        .into_iter()
+    let others =
+        [Channel::State, Channel::ConfigApplied, Channel::CommandResult, Channel::Update].map(of);
+    std::iter::once(readings)
+        .chain(others)
         .map(|path| Filter::new(path, QoS::AtLeastOnce))
         .collect()
 }

@@ -357,7 +357,11 @@ async fn plans_are_retained_at_the_broker_and_again_when_they_change() {
     gateway.door.board.set_plan(name("node-1"), Bytes::from_static(b"plan 2"));
     assert_eq!(node.message().await, (config.clone(), Bytes::from_static(b"plan 2")));
     let payload = Bytes::from_static(b"identify");
-    gateway.door.board.command(NodeCommand { node: name("node-1"), payload: payload.clone() });
+    gateway.door.board.command(NodeCommand {
+        node: name("node-1"),
+        channel: Channel::Command,
+        payload: payload.clone(),
+    });
     assert_eq!(node.message().await, (topic("node-1", Channel::Command), payload));
     gateway.door.board.set_plans(std::collections::BTreeMap::new());
 

@@ -349,7 +349,7 @@ impl Hub {
 
     fn publish_command(&self, command: &NodeCommand) {
         for client in self.clients.borrow().values() {
-            let topic = Topic::new(self.door.site, client.node, Channel::Command);
+            let topic = Topic::new(self.door.site, client.node, command.channel);
             if client.node == command.node && client.wants(topic.as_str()) {
                 client.owe_command(topic.to_string(), command.payload.clone());
             }

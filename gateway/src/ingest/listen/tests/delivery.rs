@@ -34,7 +34,11 @@ async fn a_client_cannot_subscribe_to_what_is_another_nodes() {
     }
     world.door.board.set_plan(name("node-2"), Bytes::from_static(b"secret 2"));
     let payload = Bytes::from_static(b"secret 3");
-    world.door.board.command(NodeCommand { node: name("node-2"), payload });
+    world.door.board.command(NodeCommand {
+        node: name("node-2"),
+        channel: Channel::Command,
+        payload,
+    });
 
     node.nothing_comes().await;
 }
@@ -105,7 +109,11 @@ async fn a_remembered_session_gets_its_plan_and_the_command_that_came_meanwhile(
 
     world.door.board.set_plan(name("node-1"), Bytes::from_static(b"plan 3"));
     let payload = Bytes::from_static(b"identify");
-    world.door.board.command(NodeCommand { node: name("node-1"), payload: payload.clone() });
+    world.door.board.command(NodeCommand {
+        node: name("node-1"),
+        channel: Channel::Command,
+        payload: payload.clone(),
+    });
     let mut node = connect().await;
 
     assert!(node.session_present);
