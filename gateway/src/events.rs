@@ -91,6 +91,7 @@ counters! {
 }
 
 families! {
+    COMMANDS_CLOSED = "gengfu_commands_total", "outcome", "Commands to nodes, by what came of them.";
     PACKS_REJECTED = "gengfu_packs_rejected_total", "reason", "Packs or payloads rejected by the gate.";
     UPDATES_ENDED = "gengfu_node_updates_ended_total", "outcome", "Updates of nodes that came to an end, by what came of them.";
     CLIENTS_REFUSED = "gengfu_clients_refused_total", "reason", "Connections that the gateway's own MQTT listener refused.";
@@ -269,6 +270,28 @@ pub fn node_kept_out(node: &Name, reason: &'static str, error: &dyn std::error::
 /// A plan or command cannot be sent to a node.
 pub fn delivery_failed(node: &Name, error: &dyn std::error::Error) {
     tracing::error!(%node, error = %chain(error), "message to node cannot be sent");
+}
+
+/// A command left for a node.
+pub fn command_sent(node: &Name, id: u32, kind: &str) {
+    tracing::info!(%node, id, kind, "command sent");
+}
+
+/// A node said what came of a command.
+pub fn command_answered(node: &Name, id: u32, outcome: &'static str) {
+    COMMANDS_CLOSED.add(outcome, 1);
+    tracing::info!(%node, id, outcome, "command answered");
+}
+
+/// The deadline of a command passed, and nobody answered.
+pub fn command_unanswered(node: &Name, id: u32, was_sent: bool) {
+    COMMANDS_CLOSED.add(if was_sent { "unanswered" } else { "undelivered" }, 1);
+    tracing::warn!(%node, id, was_sent, "command not answered");
+}
+
+/// Commands and answers wait, since the journal cannot be read or written.
+pub fn courier_waits(error: &dyn std::error::Error) {
+    tracing::error!(error = %chain(error), "commands wait for the journal");
 }
 
 /// The gateway's own listener broke.

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod courier;
 pub mod demo;
 pub mod document;
 pub mod events;

@@ -39,6 +39,13 @@ pub enum Happening {
         /// Whether it is open.
         open: bool,
     },
+    /// A command was given, sent, answered, or given up.
+    Command {
+        /// Its number in the journal.
+        id: u32,
+        /// Whom it is for.
+        node: Name,
+    },
 }
 
 impl Newest {

@@ -23,6 +23,7 @@ use wire::Name;
 
 use crate::clock::Clock;
 use crate::config::{Config, MqttConfig};
+use crate::courier::{Bell, Courier};
 use crate::events;
 use crate::health::{Code, Health, Level};
 use crate::ingest::board::{NodeStates, PlanBoard};
@@ -163,6 +164,8 @@ impl House {
         let Self { store, ledger, clock, health, live, config, pages, entrances, demo, .. } = self;
         let board = PlanBoard::default();
         let states = NodeStates::default();
+        let bell = Bell::default();
+        let courier = Courier::new((&store, &clock, &live), &board, &states, &bell);
 
         let follow = Follow {
             ledger: ledger.clone(),
@@ -215,11 +218,13 @@ impl House {
         };
         let rooms = Rooms {
             portfolio,
+            bell,
             ..rooms(store, ledger, clock, health, live, &config.web.base_url, options)
         };
 
         let mut doors = tokio::spawn(doors.keep(site, doors_stop));
         core.spawn(named("recorder", recorder.run(queue)));
+        core.spawn(named("courier", courier.run(stopped.clone())));
         core.spawn(named("site book", follow.run(stopped.clone())));
         core.spawn(named("keeper", keeper.run(stopped.clone())));
         core.spawn(named("watch", watch.run(stopped.clone())));
@@ -443,6 +448,7 @@ fn rooms(
         workbook: Box::new(workbook),
         send_report: Box::new(send_report),
         portfolio: None,
+        bell: Bell::default(),
         options,
     }
 }

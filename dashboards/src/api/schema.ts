@@ -82,7 +82,7 @@ export interface paths {
         };
         /**
          * Streams server-sent events: `snapshot` (LiveSnapshot) first, then `reading` (LiveReading),
-         *     `finding` (LiveFinding) and `notice` (LiveNotices); `resync` asks to fetch everything anew.
+         *     `finding` (LiveFinding), `command` (LiveCommand) and `notice` (LiveNotices); `resync` asks to fetch everything anew.
          */
         get: operations["watch_live"];
         put?: never;
@@ -315,6 +315,27 @@ export interface paths {
         get: operations["get_buildings"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/nodes/{id}/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the newest commands of a node. */
+        get: operations["list_commands"];
+        put?: never;
+        /**
+         * Gives a node a command. The same one again, while the first is open, is the first: a phone
+         *     with bad reception asks until it hears of it.
+         */
+        post: operations["give_command"];
         delete?: never;
         options?: never;
         head?: never;
@@ -666,6 +687,70 @@ export interface components {
             decigrams: number;
             /** @description Who published it. */
             source: string;
+        };
+        /**
+         * @description What a command is about.
+         * @enum {string}
+         */
+        CommandKind: "identify" | "reboot" | "other";
+        /** @description A command to be given. It is carried out once at most, and not after its deadline. */
+        CommandRequest: {
+            /** @description What is to be done. */
+            task: components["schemas"]["CommandTask"];
+            /**
+             * Format: int32
+             * @description Within how many seconds, 10 to 600; 60 if not given.
+             */
+            within_s?: number | null;
+        };
+        /** @description One command, and how far it has come. */
+        CommandRow: {
+            /**
+             * Format: int32
+             * @description Number of the command; a later one is larger.
+             */
+            id: number;
+            /** @description Identifier of the node. */
+            node: string;
+            /** @description What it is about. */
+            kind: components["schemas"]["CommandKind"];
+            /** @description How far it has come. */
+            state: components["schemas"]["CommandState"];
+            /** @description Who asked. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            asked_at: string;
+            /**
+             * Format: date-time
+             * @description Until when it may be done; it is given up then.
+             */
+            until: string;
+            /**
+             * Format: date-time
+             * @description When it went out; null while its node is away or busy with another one.
+             */
+            sent_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the node answered.
+             */
+            answered_at: string | null;
+        };
+        /**
+         * @description How far a command has come.
+         * @enum {string}
+         */
+        CommandState: "waiting" | "sent" | "done" | "failed" | "refused" | "expired" | "repeated" | "unanswered" | "undelivered";
+        /** @description What a node is to do. */
+        CommandTask: {
+            /** @enum {string} */
+            kind: "identify";
+        } | {
+            /** @enum {string} */
+            kind: "reboot";
         };
         /** @description How many readings of all meters came, day by day. */
         Completeness: {
@@ -1092,6 +1177,16 @@ export interface components {
          * @enum {string}
          */
         Level: "good" | "attention" | "bad" | "unknown";
+        /** @description Event `command`: one was given, sent, answered, or given up. */
+        LiveCommand: {
+            /**
+             * Format: int32
+             * @description Number of the command.
+             */
+            id: number;
+            /** @description Whom it is for. */
+            node: string;
+        };
         /** @description Event `finding`: one opened, closed, or was marked. */
         LiveFinding: {
             /**
@@ -1625,6 +1720,13 @@ export interface components {
              * @description What it cost, 1/10000 yuan; findings without a tariff left out.
              */
             cost_e4: number;
+        };
+        /** @description The newest commands of a node, newest first. */
+        NodeCommands: {
+            /** @description Identifier of the node. */
+            node: string;
+            /** @description One row per command, 50 at most. */
+            commands: components["schemas"]["CommandRow"][];
         };
         /** @description A state that someone should know of, in words that the page translates. */
         Notice: {
@@ -3483,6 +3585,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MonthBuildings"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_commands: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Identifier of the node */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeCommands"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_command: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Identifier of the node */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandRequest"];
+            };
+        };
+        responses: {
+            /** @description Written down; it leaves when the node is there */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandRow"];
                 };
             };
             /** @description Refused, and why */

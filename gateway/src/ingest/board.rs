@@ -2,8 +2,9 @@
 //!
 //! In: plans and commands from the site book and from people; `state` and
 //! `config/applied` messages from the doors.
-//! Out: both doors publish every plan, retained, and again whenever it changes; pages and
-//! the watch see each node's newest state.
+//! Out: both doors publish every plan, retained, and again whenever it changes, and each
+//! command once; whoever gave it hears the answer; pages and the watch see each node's newest
+//! state.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,7 @@ pub struct PlanBoard(Arc<Board>);
 struct Board {
     plans: watch::Sender<Plans>,
     commands: broadcast::Sender<NodeCommand>,
+    answers: broadcast::Sender<NodeAnswer>,
 }
 
 /// A command to one node, encoded.
@@ -42,11 +44,23 @@ pub struct NodeCommand {
     pub payload: Bytes,
 }
 
+/// What a node says came of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeAnswer {
+    /// Which node.
+    pub node: Name,
+    /// What it says.
+    pub result: CommandResult,
+    /// When it came in, Unix seconds.
+    pub received: i64,
+}
+
 impl Default for PlanBoard {
     fn default() -> Self {
         Self(Arc::new(Board {
             plans: watch::Sender::default(),
             commands: broadcast::Sender::new(COMMANDS_MAX),
+            answers: broadcast::Sender::new(COMMANDS_MAX),
         }))
     }
 }
@@ -92,6 +106,17 @@ impl PlanBoard {
     pub fn commands(&self) -> broadcast::Receiver<NodeCommand> {
         self.0.commands.subscribe()
     }
+
+    /// Returns what nodes say of their commands, from now on.
+    #[must_use]
+    pub fn answers(&self) -> broadcast::Receiver<NodeAnswer> {
+        self.0.answers.subscribe()
+    }
+
+    pub(crate) fn answer(&self, answer: NodeAnswer) {
+        // Nobody listens: then nobody has asked.
+        self.0.answers.send(answer).ok();
+    }
 }
 
 /// What one node last told about itself.
@@ -101,8 +126,6 @@ pub struct NodeState {
     pub state: Option<(State, i64)>,
     /// What became of its newest plan, and when it said so.
     pub applied: Option<(Applied, i64)>,
-    /// What became of its newest command, and when it said so.
-    pub command: Option<(CommandResult, i64)>,
 }
 
 /// What all nodes last told about themselves. Cheap to clone; all clones see the same.
@@ -134,7 +157,7 @@ impl NodeStates {
         self.0.changed.subscribe()
     }
 
-    pub(super) fn note(&self, node: Name, tell: impl FnOnce(&mut NodeState)) {
+    pub(crate) fn note(&self, node: Name, tell: impl FnOnce(&mut NodeState)) {
         tell(self.nodes().entry(node).or_default());
         self.0.changed.send_modify(|count| *count = count.wrapping_add(1));
     }

@@ -13,7 +13,7 @@ use wire::Name;
 use wire::message::{Applied, CommandResult, State, UpdateAsk, Version};
 use wire::topic::Channel;
 
-use super::board::{NodeCommand, NodeStates, PlanBoard};
+use super::board::{NodeAnswer, NodeCommand, NodeStates, PlanBoard};
 use super::gate::{self, Reason, Roster, Verdict};
 use super::mapped::{Delivery, MappedGate, PAYLOAD_BYTES_MAX};
 use super::updates::Updates;
@@ -75,7 +75,11 @@ impl Door {
                 Err(_) => self.set_aside(Reason::Unreadable, topic, payload),
             },
             Channel::CommandResult => match CommandResult::decode(payload) {
-                Ok(result) => self.note(node, |state, now| state.command = Some((result, now))),
+                Ok(result) => {
+                    let received = self.clock.now();
+                    self.board.answer(NodeAnswer { node: *node, result, received });
+                    Judged::Done
+                }
                 Err(_) => self.set_aside(Reason::Unreadable, topic, payload),
             },
             Channel::Update => match UpdateAsk::decode(payload) {

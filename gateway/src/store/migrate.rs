@@ -31,6 +31,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, sql: include_str!("migrations/0003_given_up.sql") },
     Migration { number: 4, sql: include_str!("migrations/0004_targets.sql") },
     Migration { number: 5, sql: include_str!("migrations/0005_snapshot_form.sql") },
+    Migration { number: 6, sql: include_str!("migrations/0006_commands.sql") },
 ];
 
 const DURING: &str = "migrate the store";

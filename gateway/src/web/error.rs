@@ -70,6 +70,9 @@ pub(crate) enum ApiError {
     /// An event of a meter cannot be.
     #[error("event of a meter cannot be")]
     Event(#[source] EventFault),
+    /// A node has as many commands before it as it may have.
+    #[error("node has too many open commands")]
+    NodeBusy,
     /// Too many pages listen.
     #[error("too many live streams")]
     Busy,
@@ -88,7 +91,7 @@ impl ApiError {
             Self::LoginNeeded | Self::WrongPassword => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::ForeignPage => StatusCode::FORBIDDEN,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
-            Self::SetupDone => StatusCode::CONFLICT,
+            Self::SetupDone | Self::NodeBusy => StatusCode::CONFLICT,
             Self::TooManyAttempts { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::SiteBookMistakes(_) | Self::Event(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoSiteBook | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
@@ -111,6 +114,7 @@ impl ApiError {
             Self::NoSiteBook => "site_book_missing",
             Self::SiteBookMistakes(_) => "site_book_mistakes",
             Self::Event(fault) => fault.code(),
+            Self::NodeBusy => "node_busy",
             Self::Busy => "busy",
             Self::DiskFull => "disk_full",
             Self::Internal(_) => "internal",
@@ -132,6 +136,7 @@ impl ApiError {
             | Self::NoSiteBook
             | Self::SiteBookMistakes(_)
             | Self::Event(_)
+            | Self::NodeBusy
             | Self::Busy
             | Self::DiskFull
             | Self::Internal(_) => ("", String::new()),
@@ -206,6 +211,7 @@ mod tests {
             ApiError::TooManyAttempts { retry_s: 30 },
             ApiError::NoSiteBook,
             ApiError::SiteBookMistakes(Vec::new()),
+            ApiError::NodeBusy,
             ApiError::Busy,
             ApiError::DiskFull,
             ApiError::Internal("a fault".into()),

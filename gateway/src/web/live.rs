@@ -19,7 +19,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 
 use super::answer::finding;
-use super::answer::live::{LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
+use super::answer::live::{LiveCommand, LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
 use super::answer::problem::Problem;
 use super::api::status;
 use super::auth::Reader;
@@ -33,7 +33,7 @@ use crate::store::journal::{FindingFilter, FindingState};
 pub(crate) struct Shutdown(pub(crate) watch::Receiver<bool>);
 
 /// Streams server-sent events: `snapshot` (LiveSnapshot) first, then `reading` (LiveReading),
-/// `finding` (LiveFinding) and `notice` (LiveNotices); `resync` asks to fetch everything anew.
+/// `finding` (LiveFinding), `command` (LiveCommand) and `notice` (LiveNotices); `resync` asks to fetch everything anew.
 #[utoipa::path(
     get,
     path = "/api/v1/live",
@@ -128,6 +128,9 @@ impl Listener {
                 let state =
                     if *open { finding::FindingState::Open } else { finding::FindingState::Closed };
                 event("finding", &LiveFinding { id: *id, state, kind: (*kind).into() })
+            }
+            Happening::Command { id, node } => {
+                event("command", &LiveCommand { id: *id, node: node.to_string() })
             }
         }
     }

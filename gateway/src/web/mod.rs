@@ -36,7 +36,7 @@ use axum::routing::get;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::health::Health;
@@ -105,6 +105,8 @@ pub struct Rooms {
     pub send_report: Box<SendReport>,
     /// Reads the days of all sites; `None` where only this site is known.
     pub portfolio: Option<Box<Portfolio>>,
+    /// Rung when a command to a node was written.
+    pub bell: Arc<Notify>,
     /// How the web behaves.
     pub options: Options,
 }

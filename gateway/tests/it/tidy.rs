@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("influx", &["clock", "config", "events", "health", "site_book", "store"]),
     ("ingest", &["clock", "config", "events", "health", "site_book", "store", "tls"]),
     ("record", &["clock", "events", "health", "ingest", "live", "store"]),
+    ("courier", &["clock", "events", "ingest", "live", "store"]),
     ("node", &["clock", "config", "events", "tls"]),
     ("ledger", &["clock", "site_book", "store"]),
     ("keep", &["clock", "config", "events", "health", "ledger", "store"]),

@@ -9,6 +9,7 @@
 //! shape of a type. Kinds, roles and the like are texts here; who writes them knows
 //! what they mean.
 //!
+//! - `commands`: what nodes were asked to do, and what came of it;
 //! - `events`: what was done to meters: swaps, corrections, estimates, scales;
 //! - `findings`: findings, marks by people, exceptions (overtime);
 //! - `mails`: the outbox;
@@ -24,12 +25,14 @@ use rusqlite::{OptionalExtension, Params, Row, Transaction};
 use super::database::Database;
 use super::error::{During, StoreError};
 
+mod commands;
 mod events;
 mod findings;
 mod mails;
 mod people;
 mod records;
 
+pub use commands::{CommandRow, NewCommand};
 pub use events::{Amounts, MeterChange, MeterEventRow, MeterPart, NewMeterEvent};
 pub use findings::{
     ExceptionRow, FindingChange, FindingDraft, FindingFilter, FindingRow, FindingState, MarkRow,

@@ -383,3 +383,62 @@ fn a_setting_has_its_last_value() {
 
     assert_eq!((setting("mark").as_deref(), setting("other")), (Some("2"), None));
 }
+
+fn command(id: u32) -> NewCommand {
+    NewCommand {
+        id,
+        node: name("node-1"),
+        kind: "identify".into(),
+        command: vec![1, 2, 3],
+        author: "chen".into(),
+        asked: NOW,
+        until: NOW + 60,
+    }
+}
+
+#[test]
+fn numbers_of_commands_grow_by_the_clock_and_also_while_it_stands() {
+    let (_dir, store) = open();
+    let journal = store.journal();
+    let next = |now| journal.commit(|tx| tx.next_command(now)).unwrap();
+
+    let first = next(NOW);
+    journal.commit(|tx| tx.add_command(&command(first))).unwrap();
+    // The clock was set back by an hour.
+    let second = next(NOW - 3_600);
+    journal.commit(|tx| tx.add_command(&command(second))).unwrap();
+
+    assert_eq!((i64::from(first), second), (NOW, first + 1));
+    assert_eq!(i64::from(next(NOW + 500)), NOW + 500);
+    assert!(journal.commit(|tx| tx.next_command(1 << 32)).is_err());
+    assert!(journal.commit(|tx| tx.add_command(&command(second))).is_err(), "never used again");
+}
+
+#[test]
+fn a_command_goes_to_one_run_and_its_first_answer_stands() {
+    let (dir, store) = open();
+    let journal = store.journal();
+    journal.commit(|tx| tx.add_command(&command(9))).unwrap();
+    let answered = |outcome: &str| {
+        let answer = (outcome, Some([4].as_slice()));
+        journal
+            .commit(|tx| tx.command_answered(9, &name("node-1"), answer, false, NOW + 2))
+            .unwrap()
+    };
+
+    assert!(!answered("done"), "what was not sent has no answer");
+    assert!(journal.commit(|tx| tx.command_sent(9, 7, NOW + 1)).unwrap());
+    assert!(!journal.commit(|tx| tx.command_sent(9, 8, NOW + 2)).unwrap());
+    assert!(answered("failed"));
+    assert!(!answered("done"));
+    assert!(!journal.commit(|tx| tx.close_command(9, NOW + 70)).unwrap());
+
+    drop(store);
+    let store = Store::open(dir.path()).unwrap();
+    let row = store.journal().view(|view| view.command(9)).unwrap().unwrap();
+    assert_eq!(row.new, command(9));
+    assert_eq!((row.sent, row.boot), (Some(NOW + 1), Some(7)));
+    assert_eq!((row.outcome.as_deref(), row.answer), (Some("failed"), Some(vec![4])));
+    assert_eq!((row.answered, row.closed), (Some(NOW + 2), Some(NOW + 2)));
+    assert_eq!(store.journal().view(|view| view.open_commands()).unwrap(), []);
+}

@@ -1,7 +1,7 @@
 //! What the live stream says.
 //!
-//! Server-sent events: `snapshot` first, then `reading`, `finding` and `notice` as they
-//! come; `resync` tells a page that was too slow to fetch everything anew.
+//! Server-sent events: `snapshot` first, then `reading`, `finding`, `command` and `notice` as
+//! they come; `resync` tells a page that was too slow to fetch everything anew.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,6 +45,15 @@ pub struct LiveFinding {
     pub state: FindingState,
     /// What was found.
     pub kind: FindingKind,
+}
+
+/// Event `command`: one was given, sent, answered, or given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct LiveCommand {
+    /// Number of the command.
+    pub id: u32,
+    /// Whom it is for.
+    pub node: String,
 }
 
 /// Event `notice`: what is amiss has changed; this is all of it.

@@ -10,6 +10,7 @@
 //! - amounts are thousandths of the unit named beside them, money is 1/10000 yuan;
 //! - times are RFC 3339 with the offset of the site, dates are `YYYY-MM-DD`.
 
+pub mod command;
 pub mod event;
 pub mod finding;
 pub mod live;

@@ -5,8 +5,9 @@ use axum::routing::{delete, get, post};
 use utoipa::OpenApi;
 
 use super::WebState;
-use super::answer::live::{LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
+use super::answer::live::{LiveCommand, LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
 
+mod commands;
 mod events;
 mod findings;
 mod mails;
@@ -46,6 +47,8 @@ mod why;
         meters::get_meter,
         meters::get_meter_day,
         meters::get_meter_year,
+        commands::list_commands,
+        commands::give_command,
         events::list_events,
         events::add_event,
         events::preview_event,
@@ -66,7 +69,7 @@ mod why;
         site_book::get_site_book,
         site_book::put_site_book,
     ),
-    components(schemas(LiveSnapshot, LiveReading, LiveFinding, LiveNotices))
+    components(schemas(LiveSnapshot, LiveReading, LiveFinding, LiveCommand, LiveNotices))
 )]
 struct Document;
 
@@ -100,6 +103,10 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/meters/{id}/events", get(events::list_events).post(events::add_event))
         .route("/api/v1/meters/{id}/events/preview", post(events::preview_event))
         .route("/api/v1/meters/{id}/events/{event}", delete(events::undo_event))
+        .route(
+            "/api/v1/nodes/{id}/commands",
+            get(commands::list_commands).post(commands::give_command),
+        )
         .route("/api/v1/meters/{id}/counts", get(trust::get_counts))
         .route("/api/v1/meters/{id}/balance", get(trust::get_balance))
         .route("/api/v1/completeness", get(trust::get_completeness))

@@ -1,5 +1,7 @@
 //! The front door, knocked at: a real store in a folder of its own, no mocks.
 
+use std::sync::Arc;
+
 use analysis::finding::FindingKind;
 use axum::Router;
 use axum::body::Body;
@@ -19,6 +21,7 @@ use crate::live::Live;
 use crate::store::journal::{FindingDraft, NewUser, SiteBookRow};
 use crate::store::{Arrival, Store};
 
+mod commands;
 mod contract;
 mod doors;
 mod findings;
@@ -155,6 +158,7 @@ impl House {
             workbook: Box::new(|_, _| Ok(b"workbook".to_vec())),
             send_report: Box::new(|_, _, _, _| Ok(())),
             portfolio,
+            bell: Arc::default(),
             options,
         });
         let stop = watch::Sender::new(false);
