@@ -171,6 +171,52 @@ fn no_bit_that_flips_makes_a_reading_that_was_not_sent() {
     assert!(0 < told, "the test does flip something that matters");
 }
 
+/// Damages the snapshot with a statement, opens, and looks at everything.
+fn open_with_snapshot(damage: &str) -> (TempDir, Store) {
+    let dir = TempDir::new_in(memory()).unwrap();
+    furnish(dir.path());
+    let data = dir.path().join("data");
+    let connection = rusqlite::Connection::open(data.join(MAIN_FILE)).unwrap();
+    connection.execute(damage, ()).unwrap();
+    drop(connection);
+    let store = Store::open(&data).unwrap();
+    (dir, store)
+}
+
+#[test]
+fn a_damaged_snapshot_is_read_anew_from_the_days() {
+    let flipped =
+        "UPDATE snapshot SET data = CAST(substr(data, 1, 20) || x'ff' || substr(data, 22) AS BLOB)";
+    let elsewhere = "UPDATE snapshot SET slice = 4096";
+    let cut = "UPDATE snapshot SET data = x''";
+    for damage in [flipped, elsewhere, cut] {
+        let (dir, store) = open_with_snapshot(damage);
+        let whole = TempDir::new_in(memory()).unwrap();
+        furnish(whole.path());
+        let expected = Store::open(&whole.path().join("data")).unwrap();
+
+        assert_eq!(store.found_damaged().len(), 1, "{damage}");
+        let told = store.found_damaged()[0].to_string();
+        assert!(told.contains("read anew"), "{told}");
+        for meter in METERS.map(name) {
+            let all = |store: &Store| store.series().packs(&meter, i64::MIN, i64::MAX).unwrap();
+            assert_eq!(all(&store), all(&expected), "{damage}");
+            let last = |store: &Store| store.series().last(&meter).unwrap();
+            assert_eq!(last(&store), last(&expected), "{damage}");
+            let counts =
+                |store: &Store| store.series().counts(&meter, START, START + 40 * 86_400).unwrap();
+            assert_eq!(counts(&store), counts(&expected), "{damage}");
+        }
+        assert_eq!(store.series().first_instant(), expected.series().first_instant());
+        assert_eq!(store.check().unwrap(), []);
+        // It was written again: the next start finds nothing.
+        drop(store);
+        let store = Store::open(&dir.path().join("data")).unwrap();
+        assert_eq!(store.found_damaged(), [], "{damage}");
+        assert_eq!(store.series().last(&name(METERS[0])).unwrap().unwrap().pack.seq, SENT - 1);
+    }
+}
+
 pub(super) fn memory() -> PathBuf {
     let memory = PathBuf::from("/dev/shm");
     if memory.is_dir() { memory } else { std::env::temp_dir() }

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -53,6 +54,15 @@ impl Damage {
     pub(super) fn of_the_intake(seq: i64) -> Self {
         let what = format!("batch {seq} of the intake log fails its checksum and was set aside");
         Self { file: String::from(MAIN_FILE), meter: None, day: None, what }
+    }
+
+    pub(super) fn of_a_snapshot(slice: u32) -> Self {
+        let Range { start, end } = meters_of(slice);
+        Self::of_main(format!(
+            "what was known of meters {start} to {} fails its checksum; it was read anew from \
+             their days, and nothing of them is missing",
+            end - 1
+        ))
     }
 
     fn of_main(what: impl fmt::Display) -> Self {

@@ -367,7 +367,8 @@ fn supersedes(row: &[u8], head: &Head, state: &MeterState, registry: &Registry) 
     both.heads.last() == challenger.as_ref()
 }
 
-fn measured(rows: &Rows, head: &Head, registry: &Registry) -> u64 {
+/// Returns the bits of what a row measured.
+pub(super) fn measured(rows: &Rows, head: &Head, registry: &Registry) -> u64 {
     let Some(layout) = registry.layout(head.layout) else { return 0 };
     let values = rows.values_of(head, registry);
     layout.iter().zip(values).fold(0, |seen, (column, value)| match value {

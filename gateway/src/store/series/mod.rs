@@ -44,6 +44,7 @@ mod open;
 mod quarantine;
 mod quick;
 mod read;
+mod rebuild;
 mod record;
 mod registry;
 mod rise;

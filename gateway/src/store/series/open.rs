@@ -14,7 +14,7 @@ use super::months::Months;
 use super::registry::Registry;
 use super::seal::{load_given_up, load_sealed};
 use super::snapshot::Slice;
-use super::{Engine, Series};
+use super::{Engine, Series, rebuild};
 use crate::store::codec::crc32_with;
 use crate::store::database::Database;
 use crate::store::error::{During, StoreError};
@@ -31,8 +31,11 @@ impl Series {
         lock: Option<File>,
         buffer_bytes: Option<usize>,
     ) -> Result<(Self, Vec<Damage>), StoreError> {
-        let (memory, damaged) = database.read(DURING, load)?;
-        let mut found = Vec::new();
+        let months = Months::new(dir.join(MONTHS_FOLDER));
+        let Loaded { memory, damaged, rebuilt, strays } =
+            database.read(DURING, |tx| load(tx, &months))?;
+        let mut found: Vec<Damage> =
+            rebuilt.iter().map(|slice| Damage::of_a_snapshot(*slice)).collect();
         if lock.is_some() {
             for seq in damaged {
                 // One damaged row must not take the others' place at the door.
@@ -43,34 +46,59 @@ impl Series {
         let engine = Engine {
             database,
             memory: RwLock::new(memory),
-            months: Months::new(dir.join(MONTHS_FOLDER)),
+            months,
             lock,
             months_lock: dir.join(MONTHS_LOCK_FILE),
             next_slice: AtomicU32::new(0),
             buffer_bytes,
         };
         if engine.lock.is_some() {
+            // A flush writes a slice's snapshot. Should it fail, the next start reads it anew
+            // again, and the next flush meets the same fault and says so.
+            if rebuilt.iter().all(|slice| engine.flush_slice(*slice).is_ok()) {
+                engine.database.write(DURING, |tx| remove_strays(tx, &strays)).ok();
+            }
             engine.relieve();
         }
         Ok((Self { engine: Arc::new(engine) }, found))
     }
 }
 
-/// Returns the memory, and the rows of the intake log that failed their checksum.
-fn load(tx: &Transaction<'_>) -> Result<(Memory, Vec<i64>), StoreError> {
+/// What a start has read.
+struct Loaded {
+    memory: Memory,
+    /// Rows of the intake log that failed their checksum.
+    damaged: Vec<i64>,
+    /// Slices whose snapshot did, or that have none while another's did: the number that it
+    /// stands under may be what is damaged.
+    rebuilt: Vec<u32>,
+    /// Numbers of damaged snapshots that no slice has.
+    strays: Vec<u32>,
+}
+
+fn load(tx: &Transaction<'_>, months: &Months) -> Result<Loaded, StoreError> {
     // A target's position counts: were the last row damaged and set aside, its number would
     // be given anew, to a row that the target then takes for one it has.
     let newest = "SELECT max((SELECT coalesce(max(seq), 0) FROM intake),
         (SELECT coalesce(max(seq), 0) FROM snapshot),
         (SELECT coalesce(max(seq), 0) FROM target))";
     let seq = tx.query_row(newest, (), |row| row.get(0)).during(DURING)?;
-    let (named, slices) = load_snapshots(tx)?;
+    let Snapshots { named, slices, damaged: unreadable } = load_snapshots(tx)?;
     let mut memory = Memory::new(Registry::load(tx, named)?, seq);
+    let mut missing: Vec<u32> = match unreadable.is_empty() {
+        true => Vec::new(),
+        false => (0..memory.slice_count()).collect(),
+    };
+    missing.retain(|number| slices.iter().all(|(known, _)| known != number));
     for (number, slice) in slices {
         memory.restore_slice(number, slice);
     }
     memory.sealed = Arc::new(load_sealed(tx)?);
     memory.given_up = Arc::new(load_given_up(tx)?);
+    for &number in &missing {
+        let slice = rebuild::slice(tx, &memory, months, number)?;
+        memory.restore_slice(number, slice);
+    }
 
     let mut damaged = Vec::new();
     let mut query = tx.prepare("SELECT seq, crc, packs FROM intake ORDER BY seq").during(DURING)?;
@@ -83,18 +111,26 @@ fn load(tx: &Transaction<'_>) -> Result<(Memory, Vec<i64>), StoreError> {
             damaged.push(seq);
         }
     }
-    Ok((memory, damaged))
+    let strays = unreadable.into_iter().filter(|it| !missing.contains(it)).collect();
+    Ok(Loaded { memory, damaged, rebuilt: missing, strays })
 }
 
-/// Names that snapshots tell: the number of the first, and the names of those in a row.
-type Named = Vec<(u32, Vec<Name>)>;
+/// What snapshots tell.
+#[derive(Default)]
+struct Snapshots {
+    /// Names: the number of the first, and the names of those in a row.
+    named: Vec<(u32, Vec<Name>)>,
+    slices: Vec<(u32, Slice)>,
+    /// Those that are not what was once written.
+    damaged: Vec<u32>,
+}
 
-fn load_snapshots(tx: &Transaction<'_>) -> Result<(Named, Vec<(u32, Slice)>), StoreError> {
+fn load_snapshots(tx: &Transaction<'_>) -> Result<Snapshots, StoreError> {
     const DURING: &str = "read the newest readings";
     let sql = "SELECT slice, seq, crc, form, data FROM snapshot ORDER BY slice";
     let mut query = tx.prepare(sql).during(DURING)?;
     let mut rows = query.query(()).during(DURING)?;
-    let (mut named, mut slices) = (Named::new(), Vec::new());
+    let mut found = Snapshots::default();
     while let Some(row) = rows.next().during(DURING)? {
         let number: u32 = row.get(0).during(DURING)?;
         let (seq, crc, form) =
@@ -107,14 +143,23 @@ fn load_snapshots(tx: &Transaction<'_>) -> Result<(Named, Vec<(u32, Slice)>), St
         };
         let restored = if is_whole { Slice::restore(form, seq, data) } else { None };
         let Some((names, slice)) = restored else {
-            return Err(StoreError::corrupt(DURING, format!("snapshot {number} is not whole")));
+            found.damaged.push(number);
+            continue;
         };
         if !names.is_empty() {
-            named.push((meters_of(number).start, names));
+            found.named.push((meters_of(number).start, names));
         }
-        slices.push((number, slice));
+        found.slices.push((number, slice));
     }
-    Ok((named, slices))
+    Ok(found)
+}
+
+fn remove_strays(tx: &Transaction<'_>, strays: &[u32]) -> Result<(), StoreError> {
+    const DURING: &str = "remove a damaged snapshot";
+    for stray in strays {
+        tx.execute("DELETE FROM snapshot WHERE slice = ?1", params![stray]).during(DURING)?;
+    }
+    Ok(())
 }
 
 fn set_aside(tx: &Transaction<'_>, seq: i64) -> Result<(), StoreError> {

@@ -82,12 +82,17 @@ impl Slice {
             }
             _ => return None,
         }
-        let rest = cursor.rest();
+        Some((names, Self::restore_entries(flushed, cursor.rest())?))
+    }
+
+    /// Takes what [`put_entry`] wrote; `None` if it is not that.
+    pub(super) fn restore_entries(flushed: i64, bytes: &[u8]) -> Option<Self> {
+        let mut cursor = Cursor::new(bytes);
         while !cursor.is_at_end() {
             Entry::take(&mut cursor)?;
         }
-        let packed = Packed { bytes: Arc::from(rest), states: OnceLock::new() };
-        Some((names, Self { flushed, packed: Some(packed), ..Self::default() }))
+        let packed = Packed { bytes: Arc::from(bytes), states: OnceLock::new() };
+        Some(Self { flushed, packed: Some(packed), ..Self::default() })
     }
 
     /// Returns the states of its meters, those without packs empty.
@@ -136,14 +141,28 @@ impl Slice {
             if state.last.is_empty() {
                 continue;
             }
-            put_varint(out, offset as u64);
-            put_signed(out, state.first_instant);
-            put_signed(out, state.last_instant);
-            put_varint(out, state.measured);
-            put_varint(out, state.last.len() as u64);
-            out.extend_from_slice(&state.last);
+            let offset = u32::try_from(offset).unwrap_or(SLICE_METERS);
+            let span = (state.first_instant, state.last_instant);
+            put_entry(out, offset, span, state.measured, &state.last);
         }
     }
+}
+
+/// Appends what a slice says of one meter: its place in the slice, its first and last
+/// instant, the bits of what it measured, its newest row.
+pub(super) fn put_entry(
+    out: &mut Vec<u8>,
+    offset: u32,
+    (first, last): (i64, i64),
+    measured: u64,
+    row: &[u8],
+) {
+    put_varint(out, offset.into());
+    put_signed(out, first);
+    put_signed(out, last);
+    put_varint(out, measured);
+    put_varint(out, row.len() as u64);
+    out.extend_from_slice(row);
 }
 
 impl Packed {
