@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tracing_subscriber::EnvFilter;
 
+use super::memory::with_few_arenas;
 use super::{asked_to_end, runtime, say};
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
@@ -15,6 +16,7 @@ use crate::run::House;
 
 /// Runs the gateway until it is asked to end.
 pub(super) fn run(path: &Path, clock: Clock) -> Result<()> {
+    with_few_arenas();
     let config = Config::load(path)?;
     log(config.log);
     runtime()?.block_on(async {
@@ -34,6 +36,7 @@ pub(super) fn demo(
     data: Option<PathBuf>,
     weeks: u32,
 ) -> Result<()> {
+    with_few_arenas();
     log_to_terminal();
     let options = demo::Options { speed, listen, data, weeks };
     runtime()?.block_on(demo::show(options, |line| say(line), asked_to_end()))

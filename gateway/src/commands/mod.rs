@@ -18,6 +18,7 @@ mod book;
 mod enroll;
 mod field;
 mod house;
+mod memory;
 mod month;
 mod safe;
 #[cfg(feature = "influx")]
