@@ -2,8 +2,11 @@ import vue from '@vitejs/plugin-vue';
 import { defineConfig, type Plugin } from 'vite';
 import { compress } from './compress.ts';
 
-/** Sections of the shared catalogue that only the gateway prints. */
-const NOT_ON_PAGES = /^(mail|report|error)\./;
+/**
+ * Sections of the shared catalogue that only the gateway prints. What a mail says of a finding
+ * and what to do stands on the finding's page in the same words.
+ */
+const NOT_ON_PAGES = /^(mail(?!\.\w+\.opened\.(lead|step))|report|error)\./;
 
 /** Leaves out of the catalogue what no page says. */
 function catalogue(): Plugin {

@@ -5,6 +5,8 @@ import { reactive } from 'vue';
 export type Page =
   | 'today'
   | 'patrol'
+  | 'findings'
+  | 'finding'
   | 'meters'
   | 'meter'
   | 'events'
@@ -21,7 +23,7 @@ export type Page =
 
 export interface Place {
   page: Page;
-  /** The meter of `/meters/:id…`, the month of `/month/:month`; empty elsewhere. */
+  /** The meter of `/meters/:id…`, the number of `/findings/:id`, the month of `/month/:month`; else empty. */
   id: string;
   query: Record<string, string>;
 }
@@ -37,6 +39,7 @@ export function placeOf(path: string, search: string): Place {
     const id = decoded(second);
     return id === null ? place('unknown') : place('meter', id);
   }
+  if (first === 'findings' && /^\d{1,15}$/.test(second) && rest.length === 0) return place('finding', second);
   const [third = '', ...more] = rest;
   const parts: Page[] = ['events', 'swap', 'correct'];
   const part = parts.find((known) => known === third);
@@ -45,7 +48,7 @@ export function placeOf(path: string, search: string): Place {
     return id === null ? place('unknown') : place(part, id);
   }
   if (first === 'month' && /^(\d{4}-\d\d)?$/.test(second) && rest.length === 0) return place('month', second);
-  const pages: Page[] = ['patrol', 'meters', 'why', 'complete', 'mails', 'more', 'login', 'setup'];
+  const pages: Page[] = ['patrol', 'findings', 'meters', 'why', 'complete', 'mails', 'more', 'login', 'setup'];
   const page = pages.find((known) => known === first);
   return page !== undefined && alone ? place(page) : place('unknown');
 }

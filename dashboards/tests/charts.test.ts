@@ -11,6 +11,7 @@ import { Campus } from './mock/campus.ts';
 
 const PAINT: Paint = {
   text: 'text', muted: 'muted', card: 'card', line: 'line', open: 'open', closed: 'closed', typical: 'typical',
+  flagged: '#fed',
   band: 'band', hours: 'hours', grid: 'grid', heat: ['dark', 'bright'], gap: 'gap', openStriped: 'open-striped',
   closedStriped: 'closed-striped', font: 'font', rem: 16,
 };

@@ -15,6 +15,7 @@ const DEVICES = {
 const PAGES = {
   today: { path: '/', shows: '.hero' },
   patrol: { path: '/patrol', shows: '[data-area="office-2f-east"][data-finding]' },
+  findings: { path: '/findings', shows: '[data-kind="lights_left_on"]' },
   meters: { path: '/meters', shows: 'a[href^="/meters/light-2f-east"]' },
   meter: { path: '/meters/light-2f-east', shows: '.chart canvas' },
   mails: { path: '/mails', shows: '.mails' },
@@ -24,6 +25,7 @@ const PAGES = {
 // The pages behind a number, in the two ways that differ most: the colours and words of the
 // other two are the same ones.
 const BEHIND = {
+  finding: { path: (from, to, finding) => `/findings/${finding}`, shows: '.finding-chart canvas' },
   why: { path: (from, to) => `/why?${new URLSearchParams({ meter: 'light-2f-east', from, to })}`, shows: '.why-steps' },
   why_energy: { path: () => '/why?tile=energy_today', shows: 'tfoot' },
   complete: { path: () => '/complete', shows: '.why-facts' },
@@ -46,7 +48,8 @@ const seen = await withBrowser(async (browser) => {
   const { profile } = await (await first.request.get(`${url}/api/v1/today`)).json();
   const began = Date.parse(profile.start_at);
   const instant = (ms) => new Date(ms).toISOString();
-  const day = [instant(began - 86_400_000), instant(began)];
+  const { findings } = await (await first.request.get(`${url}/api/v1/findings?order=money`)).json();
+  const day = [instant(began - 86_400_000), instant(began), findings[0].id];
   await first.close();
 
   for (const [device, shape] of Object.entries(DEVICES)) {

@@ -39,7 +39,7 @@ fn pages_of_the_demo_look_right_and_ask_nobody_else() {
         let folder = folder.to_str().context("a path that is text")?;
         let seen = browse(world, "screenshots.mjs", &[&gateway.url, name, password, folder])?;
         assert_eq!(seen["faults"], serde_json::json!([]), "finding {finding}");
-        assert_eq!(seen["pictures"], 96 + 32);
+        assert_eq!(seen["pictures"], 112 + 36);
         Ok(())
     });
 }

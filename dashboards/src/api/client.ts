@@ -15,8 +15,10 @@ export type DayCounts = Schemas['DayCounts'];
 export type EventKind = Schemas['EventKind'];
 export type EventPreview = Schemas['EventPreview'];
 export type EventRequest = Schemas['EventRequest'];
+export type FindingDays = Schemas['FindingDays'];
 export type FindingDetail = Schemas['FindingDetail'];
 export type FindingRow = Schemas['FindingRow'];
+export type Findings = Schemas['Findings'];
 export type IntervalQuality = Schemas['IntervalQuality'];
 export type Level = Schemas['Level'];
 export type LiveReading = Schemas['LiveReading'];
@@ -146,6 +148,10 @@ export const api = {
     get<MeterYear>(`/meters/${name(id)}/year${to === null ? '' : `?to=${name(to)}`}`),
   why: (asked: WhyAsked) => get<Why>(`/why?${search(asked)}`),
   tileRows: (tile: Tile['key']) => get<TileRows>(`/today/rows?tile=${name(tile)}`),
+  openFindings: () => get<Findings>('/findings?state=open&order=money'),
+  closedFindings: (from: string) => get<Findings>(`/findings?${search({ state: 'closed', from })}`),
+  findingsOf: (meter: string) => get<Findings>(`/findings?${search({ meter, order: 'money' })}`),
+  findingDays: (id: number) => get<FindingDays>(`/findings/${id}/days`),
   finding: (id: number) => get<FindingDetail>(`/findings/${id}`),
   month: (month: string) => get<Month>(`/months/${name(month)}`),
   counts: (id: string, from: string, to: string) =>

@@ -28,7 +28,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Returns findings, newest first, at most 500. */
+        /** Returns findings, at most 500: the newest, in the order that was asked for. */
         get: operations["list_findings"];
         put?: never;
         post?: never;
@@ -47,6 +47,23 @@ export interface paths {
         };
         /** Returns one finding with its evidence. */
         get: operations["get_finding"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/findings/{id}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the days that prove a finding: two before it, and it. */
+        get: operations["get_finding_days"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1020,6 +1037,49 @@ export interface components {
              */
             missing_milli: number;
         };
+        /** @description The days that prove a finding. All lists have one entry per step of those days. */
+        FindingDays: {
+            /** @description Unit of the amounts. */
+            unit: components["schemas"]["Unit"];
+            /**
+             * Format: int32
+             * @description Length of a step, s: a quarter hour of a few days, else an hour.
+             */
+            step_s: number;
+            /** @description Start of each step. */
+            start_at: string[];
+            /** @description How many steps are over; the rest is to come. */
+            over: number;
+            /** @description Used in each step; null is a gap, or has not come yet. */
+            amount: (number | null)[];
+            /** @description Usual use (median) of the eight weeks before the finding; null while they are unknown. */
+            typical: (number | null)[];
+            /** @description Lower edge of what was usual. */
+            typical_low: (number | null)[];
+            /** @description Upper edge of what was usual. */
+            typical_high: (number | null)[];
+            /** @description First step within the finding's time. */
+            flagged_from: number;
+            /** @description First step after it; if it is open, the first that is not over. */
+            flagged_to: number;
+            /**
+             * Format: int64
+             * @description Mean use of a step within the finding's time, of the steps that are known; null if none
+             *     is.
+             */
+            amount_mean: number | null;
+            /**
+             * Format: int64
+             * @description What was usual in the same steps; null where nothing is known of that.
+             */
+            typical_mean: number | null;
+            /**
+             * Format: int64
+             * @description How many days of the finding's time are left out between its beginning, which is
+             *     shown, and its end; 0 if all of it is shown.
+             */
+            days_left_out: number;
+        };
         /** @description One finding with what made it. */
         FindingDetail: components["schemas"]["FindingRow"] & {
             /** @description The intervals that made it, in order of time. */
@@ -1091,18 +1151,34 @@ export interface components {
             cost_e4: number;
             /**
              * Format: int64
+             * @description What a day of it cost so far, 1/10000 yuan; of less than a day all of it, since nobody
+             *     knows how it goes on. Null where it cost nothing or nothing is known of its price.
+             */
+            cost_e4_per_day: number | null;
+            /**
+             * Format: int64
              * @description Power that was allowed, mW; null for findings without such a limit.
              */
             limit_mw: number | null;
             mark: null | components["schemas"]["Mark"];
+            /** @description Key in the catalogue of the sentence that says what it means. */
+            meaning_text_code: string;
+            /** @description Keys in the catalogue of what to do, in order. */
+            todo_text_codes: string[];
         };
         /**
          * @description Whether a finding still holds.
          * @enum {string}
          */
         FindingState: "open" | "closed";
-        /** @description Findings, newest first. */
+        /** @description Findings, in the order that was asked for. */
         Findings: {
+            /**
+             * Format: int64
+             * @description What a day of the open ones among them costs so far, false alarms left out, 1/10000
+             *     yuan; null where none has a price.
+             */
+            cost_e4_per_day: number | null;
             /** @description At most 500. */
             findings: components["schemas"]["FindingRow"][];
         };
@@ -1301,7 +1377,7 @@ export interface components {
          * @description What a person can say to a finding with one thumb.
          * @enum {string}
          */
-        MarkKind: "switched_off" | "overtime" | "false_alarm";
+        MarkKind: "switched_off" | "overtime" | "false_alarm" | "done";
         /** @description A mark to be made. */
         MarkRequest: {
             /** @description What the person says. */
@@ -1749,6 +1825,16 @@ export interface components {
          * @enum {string}
          */
         NoticeLevel: "error" | "warn" | "info";
+        /** @description How much is open. */
+        OpenFindings: {
+            /** @description How many findings. */
+            count: number;
+            /**
+             * Format: int64
+             * @description What a day of them costs so far, 1/10000 yuan; null where none has a price.
+             */
+            cost_e4_per_day: number | null;
+        };
         /** @description The evening round. */
         Patrol: {
             /**
@@ -2330,6 +2416,8 @@ export interface components {
             tiles: components["schemas"]["Tile"][];
             /** @description Open findings of lights that are on and should be off. */
             left_on: components["schemas"]["FindingRow"][];
+            /** @description Open findings of all other kinds, those left out that somebody called a false alarm. */
+            others: components["schemas"]["OpenFindings"];
             /** @description Electricity of the whole site today. */
             profile: components["schemas"]["TodayProfile"];
         };
@@ -2799,6 +2887,10 @@ export interface operations {
                 to?: string;
                 /** @description Of one kind only. */
                 kind?: components["schemas"]["FindingKind"];
+                /** @description Of one meter only. */
+                meter?: string;
+                /** @description Newest first if not given. */
+                order?: "newest" | "money";
             };
             header?: never;
             path?: never;
@@ -2852,6 +2944,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["FindingDetail"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_finding_days: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Number of the finding */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FindingDays"];
                 };
             };
             /** @description Refused, and why */

@@ -10,6 +10,7 @@ export interface Paint {
   typical: string;
   band: string;
   hours: string;
+  flagged: string;
   grid: string;
   heat: string[];
   /** Gaps. */
@@ -57,6 +58,7 @@ export function readPaint(): Paint {
     typical: value('chart-typical'),
     band: value('chart-band'),
     hours: value('chart-hours'),
+    flagged: value('chart-flagged'),
     grid: value('chart-grid'),
     heat: [0, 1, 2, 3, 4, 5].map((step) => value(`heat-${step}`)),
     gap: hatched(value('chart-gap'), 7, 1.25),

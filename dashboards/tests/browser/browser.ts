@@ -32,6 +32,9 @@ export const PC = 1440;
 export const PATHS: Record<string, string> = {
   today: '/',
   patrol: '/patrol',
+  findings: '/findings',
+  finding: '/findings/21',
+  finding_meter: '/findings/24',
   meters: '/meters',
   meter: '/meters/light-2f-east',
   mails: '/mails',
@@ -93,6 +96,7 @@ export async function visit(page: Page, url: string): Promise<void> {
   await page.goto(url);
   await page.locator('h1').first().waitFor();
   await page.waitForFunction(() => document.querySelector('.waiting') === null);
+  if (/\/findings\/\d+$/.test(url)) await page.waitForFunction(() => document.querySelector('.chart canvas') !== null);
   if (/\/meters\/[^/]+$/.test(url)) await page.waitForFunction(() => document.querySelectorAll('.chart').length === 2 && [...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('canvas') !== null));
 }
 

@@ -351,3 +351,36 @@ test('the first paint is under 100 KB and asks for no chart', async (context) =>
     assert.ok(bytes < 100_000, `${bytes} bytes`);
   });
 });
+
+test('a leak is found from Today, and a false alarm needs a reason', async () => {
+  await reading({}, async (page, at) => {
+    await visit(page, `${at}/`);
+    await page.locator('a.others').click();
+    await page.locator('[data-kind="leak"] .found-link').click();
+    await page.locator('.chart canvas').waitFor();
+    await page.locator('[data-ask="false_alarm"]').click();
+    assert.equal(await page.locator('[data-mark="false_alarm"]').isDisabled(), true);
+    await page.locator('input[name="reason"]').fill('消防试水');
+    await page.locator('[data-mark="false_alarm"]').click();
+    await page.getByText('原因：消防试水').waitFor();
+    await page.waitForFunction(() => localStorage.getItem('gengfu.taps') === '[]');
+
+    const [sent] = gateway.arrived;
+    assert.deepEqual([sent?.path, JSON.parse(sent?.body ?? '')], ['/findings/21/mark', { kind: 'false_alarm', note: '消防试水' }]);
+
+    // It is no work any more: it lies below, among what is over.
+    await page.goto(`${at}/findings`);
+    await page.locator('.found-closed summary').waitFor();
+    assert.equal(await page.locator('.page > .found-list [data-kind="leak"]').count(), 0);
+  });
+});
+
+test('findings can be looked at by kind, and the address says which', async () => {
+  await reading({ width: PC }, async (page, at) => {
+    await visit(page, `${at}/findings`);
+    await page.getByText('用水', { exact: true }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.page > .found-list .found').length === 1);
+
+    assert.equal(new URL(page.url()).search, '?of=water');
+  });
+});

@@ -190,6 +190,12 @@ const lights = METERS.filter((kind) => kind.row.load === 'lighting');
 const areaOf = (kind: MeterKind): Area =>
   Object.values(AREAS).find((known) => known.place.id === kind.row.area.id) ?? AREAS.office;
 
+/** Where the catalogue has what a kind means and what to do. */
+export const wordsOf = (word: string): Pick<Schemas['FindingRow'], 'meaning_text_code' | 'todo_text_codes'> => ({
+  meaning_text_code: `mail.${word}.opened.lead`,
+  todo_text_codes: [1, 2, 3].map((n) => `mail.${word}.opened.step.${n}`),
+});
+
 /** One mock of the gateway's mind: what was found, and what people said to it. */
 export class Campus {
   readonly marks = new Map<number, Schemas['Mark']>();
@@ -233,8 +239,10 @@ export class Campus {
           waste,
           unit: 'Wh' as const,
           cost_e4: Math.round((waste / 1e6) * 0.8123 * 10_000),
+          cost_e4_per_day: Math.round((waste / 1e6) * 0.8123 * 10_000),
           limit_mw: 300_000,
           mark: this.marks.get(index + 11) ?? null,
+          ...wordsOf('lights'),
         },
       ];
     });
@@ -304,6 +312,7 @@ export class Campus {
         { key: 'completeness', value: none ? 0 : 99_300, unit: 'percent_milli', typical: null, typical_low: null, typical_high: null, ...(none ? { measured_milli: 0, estimated_milli: 0, missing_milli: 1000 } : shares), level: none ? 'bad' : 'good', link: '/meters' },
       ],
       left_on,
+      others: this.scenario === 'left_on' ? { count: 5, cost_e4_per_day: 1_101_900 } : { count: 0, cost_e4_per_day: null },
       profile: {
         unit: 'Wh',
         start_at: rfc(start),

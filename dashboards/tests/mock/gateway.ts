@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { Campus, NOW, rfc } from './campus.ts';
+import { daysOf, found, listed } from './found.ts';
 import { balance, counts, eventOf, finding, month, preview, tileRows, why } from './truth.ts';
 
 const TYPES: Record<string, string> = {
@@ -84,7 +85,7 @@ export class Gateway {
       response.end(body === undefined ? undefined : JSON.stringify(body));
     };
     const refuse = (status: number, code: string, message: string): void => send(status, { status, code, message, mistakes: [] });
-    const found = (body: unknown): void => (body === null ? refuse(404, 'not_found', '没有找到') : send(200, body));
+    const answer = (body: unknown): void => (body === null ? refuse(404, 'not_found', '没有找到') : send(200, body));
     const { campus } = this;
     const path = url.pathname.replace('/api/v1', '');
     const method = request.method ?? 'GET';
@@ -101,10 +102,10 @@ export class Gateway {
         const id = Number(mark[1]);
         if (method === 'DELETE') campus.marks.delete(id);
         else {
-          const said = JSON.parse(body) as { kind: 'switched_off'; until?: string };
-          campus.marks.set(id, { kind: said.kind, by: campus.user?.name ?? '', at: rfc(NOW), until: said.until ?? null, note: null });
+          const said = JSON.parse(body) as { kind: 'switched_off'; until?: string; note?: string };
+          campus.marks.set(id, { kind: said.kind, by: campus.user?.name ?? '', at: rfc(NOW), until: said.until ?? null, note: said.note ?? null });
         }
-        return found(campus.findings().find((finding) => finding.id === id) ?? null);
+        return answer(found(campus).find((finding) => finding.id === id) ?? null);
       }
       const event = /^\/meters\/([^/]+)\/events(?:\/(preview|\d+))?$/.exec(path);
       if (event !== null) {
@@ -122,7 +123,7 @@ export class Gateway {
         const asked = JSON.parse(body) as Parameters<typeof eventOf>[2];
         if (user.role !== 'engineer' && asked.kind !== 'swap') return forbidden();
         if (NOW < Date.parse(asked.from)) return refuse(422, 'event_future', '时间还没有到。');
-        if (event[2] === 'preview') return found(preview(campus, id, asked));
+        if (event[2] === 'preview') return answer(preview(campus, id, asked));
         const row = eventOf(campus.events.length + 1, user, asked);
         campus.events.push({ meter: id, row });
         return send(201, row);
@@ -148,27 +149,30 @@ export class Gateway {
     if (path === '/today') return send(200, campus.today());
     if (path === '/patrol') return send(200, campus.patrol());
     if (path === '/meters') return send(200, campus.meters());
-    if (path === '/why') return found(why(campus, url.searchParams));
-    if (path === '/today/rows') return found(tileRows(campus, url.searchParams.get('tile')));
+    if (path === '/why') return answer(why(campus, url.searchParams));
+    if (path === '/today/rows') return answer(tileRows(campus, url.searchParams.get('tile')));
+    const proof = /^\/findings\/(\d+)\/days$/.exec(path);
+    if (proof !== null) return answer(daysOf(campus, Number(proof[1])));
+    if (path === '/findings') return send(200, listed(campus, url.searchParams));
     const one = /^\/(findings|months)\/([\w-]+)$/.exec(path);
-    if (one?.[1] === 'findings') return found(finding(campus, Number(one[2])));
-    if (one?.[1] === 'months') return found(month(campus, one[2] ?? ''));
+    if (one?.[1] === 'findings') return answer(finding(campus, Number(one[2])));
+    if (one?.[1] === 'months') return answer(month(campus, one[2] ?? ''));
     const about = /^\/meters\/([^/]+)\/(counts|balance|events)$/.exec(path);
     if (about !== null) {
       const id = decodeURIComponent(about[1] ?? '');
-      if (about[2] === 'counts') return found(counts(id, url.searchParams));
-      if (about[2] === 'balance') return found(balance(campus, id, url.searchParams));
+      if (about[2] === 'counts') return answer(counts(id, url.searchParams));
+      if (about[2] === 'balance') return answer(balance(campus, id, url.searchParams));
       const row = campus.meter(id);
       const events = campus.events.filter((event) => event.meter === id).map((event) => event.row);
-      return found(row === null ? null : { meter: { id, name: row.name }, unit: row.unit, events: [...events].reverse() });
+      return answer(row === null ? null : { meter: { id, name: row.name }, unit: row.unit, events: [...events].reverse() });
     }
     if (path === '/mails') return send(200, campus.mails());
     if (path === '/live') return this.live(response);
     if (meter !== null) {
       const id = decodeURIComponent(meter[1] ?? '');
-      if (meter[2] === '/day') return found(campus.day(id, url.searchParams.get('date') ?? rfc(NOW).slice(0, 10)));
-      if (meter[2] === '/year') return found(campus.year(id));
-      return found(campus.meter(id));
+      if (meter[2] === '/day') return answer(campus.day(id, url.searchParams.get('date') ?? rfc(NOW).slice(0, 10)));
+      if (meter[2] === '/year') return answer(campus.year(id));
+      return answer(campus.meter(id));
     }
     return refuse(404, 'not_found', '没有找到');
   }

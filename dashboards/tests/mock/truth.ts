@@ -3,6 +3,7 @@
 // As in the gateway, whatever adds up is added up here from the same intervals.
 
 import type { components } from '../../src/api/schema.ts';
+import { found } from './found.ts';
 import { METERS, NOW, rfc, type Campus, type MeterKind } from './campus.ts';
 
 type Schemas = components['schemas'];
@@ -251,7 +252,7 @@ export function month(campus: Campus, name: string): Schemas['Month'] {
 }
 
 export function finding(campus: Campus, id: number): Schemas['FindingDetail'] | null {
-  const row = campus.findings().find((one) => one.id === id);
+  const row = found(campus).find((one) => one.id === id);
   if (row === undefined) return null;
   const opened = Date.parse(row.opened_at);
   const evidence = Array.from({ length: Math.floor((KNOWN_UNTIL - opened) / SLOT_MS) }, (_, at) => ({
@@ -259,7 +260,7 @@ export function finding(campus: Campus, id: number): Schemas['FindingDetail'] | 
     amount: Math.round((row.power_mw ?? 0) / 4),
     limit: Math.round((row.limit_mw ?? 0) / 4),
   }));
-  return { ...row, evidence, events: [], detector_text_code: 'kind.lights_left_on.about' };
+  return { ...row, evidence, events: [], detector_text_code: `kind.${row.kind}.about` };
 }
 
 /** An event as the gateway would keep it. */

@@ -52,7 +52,7 @@ impl Writer<'_> {
                 facts,
                 steps: if is_open { self.steps(&key("step"), &[]) } else { Vec::new() },
                 button: self.text("mail.silent.button", &[]),
-                link: self.meter_page(),
+                link: self.finding_page(),
                 footer: self.footer(if is_open { "mail.footer.once" } else { "mail.footer.last" }),
             },
         }

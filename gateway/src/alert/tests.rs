@@ -186,7 +186,7 @@ fn loads_that_ran_or_rose_are_told_in_words_of_their_own() {
                 assert_eq!(mail.to, ["smith@school.example"]);
                 assert!(!mail.subject.contains("mail."), "{}", mail.subject);
                 assert!(!mail.text.contains("mail."), "{}", mail.text);
-                assert!(mail.text.contains("/meters/light-2f-east"), "{}", mail.text);
+                assert!(mail.text.contains("/findings/1"), "{}", mail.text);
             }
         }
     }

@@ -130,7 +130,7 @@ impl Writer<'_> {
                 ],
                 steps: Vec::new(),
                 button: self.text("mail.lights.closed.button", &[]),
-                link: format!("{}?date={day}", self.meter_page()),
+                link: format!("{}/meters/{}?date={day}", self.around.base_url, self.finding.meter),
                 footer: self.footer("mail.footer.last"),
             },
         }
@@ -162,7 +162,7 @@ impl Writer<'_> {
                 ],
                 steps: self.steps(&format!("{kind}.step"), &[]),
                 button: self.text("mail.load.button", &[]),
-                link: self.meter_page(),
+                link: self.finding_page(),
                 footer: self.footer("mail.footer.once"),
             },
         }
@@ -189,7 +189,7 @@ impl Writer<'_> {
                 ],
                 steps: Vec::new(),
                 button: self.text("mail.load.button", &[]),
-                link: self.meter_page(),
+                link: self.finding_page(),
                 footer: self.footer("mail.footer.last"),
             },
         }
@@ -231,7 +231,7 @@ impl Writer<'_> {
                 facts,
                 steps: self.steps("mail.silent.opened.step", &[]),
                 button: self.text("mail.silent.button", &[]),
-                link: self.meter_page(),
+                link: self.finding_page(),
                 footer: self.footer("mail.footer.once"),
             },
         }
@@ -259,7 +259,7 @@ impl Writer<'_> {
                 ],
                 steps: Vec::new(),
                 button: self.text("mail.silent.button", &[]),
-                link: self.meter_page(),
+                link: self.finding_page(),
                 footer: self.footer("mail.footer.last"),
             },
         }
@@ -325,8 +325,9 @@ impl Writer<'_> {
         if columns(&place) <= PLACE_COLUMNS { place } else { clip(&self.area_name()) }
     }
 
-    pub(super) fn meter_page(&self) -> String {
-        format!("{}/meters/{}", self.around.base_url, self.finding.meter)
+    /// Where the finding stands with the days that prove it, what to do, and its answers.
+    pub(super) fn finding_page(&self) -> String {
+        format!("{}/findings/{}", self.around.base_url, self.id)
     }
 
     pub(super) fn moment(&self, instant: i64) -> String {

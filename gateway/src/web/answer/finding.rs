@@ -42,12 +42,20 @@ pub struct FindingRow {
     pub unit: Unit,
     /// Cost of the waste so far, 1/10000 yuan.
     pub cost_e4: i64,
+    /// What a day of it cost so far, 1/10000 yuan; of less than a day all of it, since nobody
+    /// knows how it goes on. Null where it cost nothing or nothing is known of its price.
+    #[schema(required)]
+    pub cost_e4_per_day: Option<i64>,
     /// Power that was allowed, mW; null for findings without such a limit.
     #[schema(required)]
     pub limit_mw: Option<i64>,
     /// What a person has said to it.
     #[schema(required)]
     pub mark: Option<Mark>,
+    /// Key in the catalogue of the sentence that says what it means.
+    pub meaning_text_code: String,
+    /// Keys in the catalogue of what to do, in order.
+    pub todo_text_codes: Vec<String>,
 }
 
 /// One finding with what made it.
@@ -65,6 +73,42 @@ pub struct FindingDetail {
     pub detector_text_code: String,
 }
 
+/// The days that prove a finding. All lists have one entry per step of those days.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FindingDays {
+    /// Unit of the amounts.
+    pub unit: Unit,
+    /// Length of a step, s: a quarter hour of a few days, else an hour.
+    pub step_s: u32,
+    /// Start of each step.
+    #[schema(format = DateTime)]
+    pub start_at: Vec<String>,
+    /// How many steps are over; the rest is to come.
+    pub over: usize,
+    /// Used in each step; null is a gap, or has not come yet.
+    pub amount: Vec<Option<i64>>,
+    /// Usual use (median) of the eight weeks before the finding; null while they are unknown.
+    pub typical: Vec<Option<i64>>,
+    /// Lower edge of what was usual.
+    pub typical_low: Vec<Option<i64>>,
+    /// Upper edge of what was usual.
+    pub typical_high: Vec<Option<i64>>,
+    /// First step within the finding's time.
+    pub flagged_from: usize,
+    /// First step after it; if it is open, the first that is not over.
+    pub flagged_to: usize,
+    /// Mean use of a step within the finding's time, of the steps that are known; null if none
+    /// is.
+    #[schema(required)]
+    pub amount_mean: Option<i64>,
+    /// What was usual in the same steps; null where nothing is known of that.
+    #[schema(required)]
+    pub typical_mean: Option<i64>,
+    /// How many days of the finding's time are left out between its beginning, which is
+    /// shown, and its end; 0 if all of it is shown.
+    pub days_left_out: i64,
+}
+
 /// One interval that made a finding.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EvidenceRow {
@@ -77,9 +121,13 @@ pub struct EvidenceRow {
     pub limit: i64,
 }
 
-/// Findings, newest first.
+/// Findings, in the order that was asked for.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Findings {
+    /// What a day of the open ones among them costs so far, false alarms left out, 1/10000
+    /// yuan; null where none has a price.
+    #[schema(required)]
+    pub cost_e4_per_day: Option<i64>,
     /// At most 500.
     pub findings: Vec<FindingRow>,
 }
@@ -162,8 +210,26 @@ pub enum MarkKind {
     SwitchedOff,
     /// 加班: people are at work here until a given time.
     Overtime,
-    /// 误报: this is as it should be.
+    /// 误报: this is as it should be. It raises the limit of this meter's detector.
     FalseAlarm,
+    /// 已处理: the cause is gone. The finding closes when the meter agrees.
+    Done,
+}
+
+impl FindingRow {
+    /// Whether a person said that this is as it should be.
+    #[must_use]
+    pub fn is_false_alarm(&self) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.kind == MarkKind::FalseAlarm)
+    }
+}
+
+/// Returns what a day of some findings costs together, false alarms left out; `None` where
+/// none has a price.
+#[must_use]
+pub fn cost_per_day<'a>(findings: impl Iterator<Item = &'a FindingRow>) -> Option<i64> {
+    let costs = findings.filter(|row| !row.is_false_alarm()).filter_map(|row| row.cost_e4_per_day);
+    costs.reduce(i64::saturating_add)
 }
 
 impl MarkKind {
@@ -174,13 +240,14 @@ impl MarkKind {
             Self::SwitchedOff => "switched_off",
             Self::Overtime => "overtime",
             Self::FalseAlarm => "false_alarm",
+            Self::Done => "done",
         }
     }
 
     /// Returns the mark that a word stands for, if there is one.
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
-        [Self::SwitchedOff, Self::Overtime, Self::FalseAlarm]
+        [Self::SwitchedOff, Self::Overtime, Self::FalseAlarm, Self::Done]
             .into_iter()
             .find(|kind| kind.code() == code)
     }

@@ -19,8 +19,20 @@ pub struct Today {
     pub tiles: Vec<Tile>,
     /// Open findings of lights that are on and should be off.
     pub left_on: Vec<FindingRow>,
+    /// Open findings of all other kinds, those left out that somebody called a false alarm.
+    pub others: OpenFindings,
     /// Electricity of the whole site today.
     pub profile: TodayProfile,
+}
+
+/// How much is open.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct OpenFindings {
+    /// How many findings.
+    pub count: usize,
+    /// What a day of them costs so far, 1/10000 yuan; null where none has a price.
+    #[schema(required)]
+    pub cost_e4_per_day: Option<i64>,
 }
 
 /// A sentence with a judgement; the page has the words.

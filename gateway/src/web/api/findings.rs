@@ -1,11 +1,14 @@
 //! Findings, and what people say to them.
 
+use std::cmp::Reverse;
+
 use analysis::finding::FindingKind as FoundKind;
 use axum::Json;
 use axum::extract::{Path, State};
 use jiff::civil::Date;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
+use wire::Name;
 
 use super::events;
 use super::row::{EvidenceTexts, Rows};
@@ -15,7 +18,8 @@ use crate::store::journal::{
 };
 use crate::store::{StoreError, journal};
 use crate::web::answer::finding::{
-    EvidenceRow, FindingDetail, FindingKind, FindingRow, Findings, MarkKind, MarkRequest,
+    EvidenceRow, FindingDetail, FindingKind, FindingRow, FindingState as RowState, Findings,
+    MarkKind, MarkRequest, cost_per_day,
 };
 use crate::web::answer::problem::Problem;
 use crate::web::auth::{Marker, Reader};
@@ -45,6 +49,23 @@ pub(crate) struct FindingQuery {
     to: Option<String>,
     /// Of one kind only.
     kind: Option<FindingKind>,
+    /// Of one meter only.
+    meter: Option<String>,
+    /// Newest first if not given.
+    #[serde(default)]
+    #[param(inline)]
+    order: Order,
+}
+
+/// What stands first in a list of findings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// What opened last.
+    #[default]
+    Newest,
+    /// What is open, and of that what costs most a day; what costs nothing as it opened.
+    Money,
 }
 
 /// Open ones, closed ones, or all.
@@ -60,7 +81,7 @@ pub(crate) enum StateFilter {
     All,
 }
 
-/// Returns findings, newest first, at most 500.
+/// Returns findings, at most 500: the newest, in the order that was asked for.
 #[utoipa::path(
     get,
     path = "/api/v1/findings",
@@ -81,7 +102,10 @@ pub(crate) async fn list_findings(
     let from = asked_day(query.from.as_deref(), "from")?;
     let to = asked_day(query.to.as_deref(), "to")?;
     let after = to.and_then(|to| to.tomorrow().ok());
+    let meter = query.meter.as_deref().map(Name::new).transpose();
+    let meter = meter.map_err(|_| ApiError::NotFound { what: "meter" })?;
     let filter = FindingFilter {
+        meter,
         state: match query.state {
             StateFilter::Open => FindingState::Open,
             StateFilter::Closed => FindingState::Closed,
@@ -97,8 +121,10 @@ pub(crate) async fn list_findings(
             let found = rooms.store.journal().view(|view| view.findings(&filter))?;
             Rows::read(rooms)?.findings(&found)
         })
-        .await?;
-    Ok(Json(Findings { findings }))
+        .await
+        .map(|findings| in_order(findings, query.order))?;
+    let open = findings.iter().filter(|row| row.state == RowState::Open);
+    Ok(Json(Findings { cost_e4_per_day: cost_per_day(open), findings }))
 }
 
 /// Returns one finding with its evidence.
@@ -211,13 +237,24 @@ pub(crate) async fn unmark_finding(
     Ok(Json(row))
 }
 
+fn in_order(mut findings: Vec<FindingRow>, order: Order) -> Vec<FindingRow> {
+    if order == Order::Money {
+        // Stable: what costs the same stays newest first.
+        findings.sort_by_key(|row| {
+            let is_open = row.state == RowState::Open;
+            Reverse((is_open, row.cost_e4_per_day.unwrap_or(0)))
+        });
+    }
+    findings
+}
+
 fn asked_day(asked: Option<&str>, key: &'static str) -> Result<Option<Date>, ApiError> {
     let read = |text| time::read_day(text).ok_or(ApiError::Malformed { key });
     asked.map(read).transpose()
 }
 
 /// Returns the number of the finding that an address names.
-fn number(id: &str) -> Result<i64, ApiError> {
+pub(super) fn number(id: &str) -> Result<i64, ApiError> {
     id.parse().map_err(|_| ApiError::NotFound { what: "finding" })
 }
 
@@ -242,7 +279,7 @@ impl Wanted {
                 }
                 Some(until)
             }
-            (MarkKind::SwitchedOff | MarkKind::FalseAlarm, None) => None,
+            (MarkKind::SwitchedOff | MarkKind::FalseAlarm | MarkKind::Done, None) => None,
             (_, _) => return Err(ApiError::Malformed { key: "until" }),
         };
         Ok(Self { kind: request.kind.code(), until, note })

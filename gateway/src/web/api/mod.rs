@@ -9,6 +9,7 @@ use super::answer::live::{LiveCommand, LiveFinding, LiveNotices, LiveReading, Li
 
 mod commands;
 mod events;
+mod finding_days;
 mod findings;
 mod mails;
 mod meters;
@@ -40,6 +41,7 @@ mod why;
         patrol::get_patrol,
         findings::list_findings,
         findings::get_finding,
+        finding_days::get_finding_days,
         findings::mark_finding,
         findings::unmark_finding,
         preview::get_preview,
@@ -91,6 +93,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/patrol", get(patrol::get_patrol))
         .route("/api/v1/findings", get(findings::list_findings))
         .route("/api/v1/findings/{id}", get(findings::get_finding))
+        .route("/api/v1/findings/{id}/days", get(finding_days::get_finding_days))
         .route(
             "/api/v1/findings/{id}/mark",
             post(findings::mark_finding).delete(findings::unmark_finding),

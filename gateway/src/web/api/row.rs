@@ -50,6 +50,11 @@ impl EvidenceTexts {
     }
 }
 
+const DAY_S: i64 = 86_400;
+
+/// How many things to do the catalogue has for each kind.
+const STEPS: usize = 3;
+
 /// How far back a meter's newest value is looked for when its last polls gave none, s.
 const LOOK_BACK_S: i64 = 3_600;
 
@@ -193,6 +198,7 @@ impl Rows {
             waste: draft.waste,
             unit: meter.map_or(Unit::Wh, |meter| meter.medium.into()),
             cost_e4: draft.cost_e4,
+            cost_e4_per_day: per_day(draft, self.now),
             limit_mw: match kind {
                 FoundKind::LightsLeftOn => limit_mw(&evidence),
                 // What is allowed differs from hour to hour: it stands with the evidence.
@@ -216,8 +222,37 @@ impl Rows {
                     note: row.mark.note.clone(),
                 })
             }),
+            meaning_text_code: format!("mail.{}.opened.lead", mail_word(kind)),
+            todo_text_codes: (1..=STEPS)
+                .map(|n| format!("mail.{}.opened.step.{n}", mail_word(kind)))
+                .collect(),
         })
     }
+}
+
+/// Returns under which word the catalogue has what a mail says of a kind: a page says no
+/// other thing than the mail that led to it.
+const fn mail_word(kind: FoundKind) -> &'static str {
+    match kind {
+        FoundKind::LightsLeftOn => "lights",
+        FoundKind::SilentMeter => "silent",
+        FoundKind::AfterHoursLoad
+        | FoundKind::Burst
+        | FoundKind::HighBaseLoad
+        | FoundKind::Leak
+        | FoundKind::RunningToilet
+        | FoundKind::ScaleChange
+        | FoundKind::Spike
+        | FoundKind::Stuck
+        | FoundKind::WeekendRunning => kind.code(),
+    }
+}
+
+/// Returns what a day of a finding cost, 1/10000 yuan; of less than a day all of it.
+fn per_day(draft: &journal::FindingDraft, now: i64) -> Option<i64> {
+    let lasted_s = draft.closed.unwrap_or(now) - draft.opened;
+    let a_day = i128::from(draft.cost_e4) * i128::from(DAY_S) / i128::from(lasted_s.max(DAY_S));
+    i64::try_from(a_day).ok().filter(|_| draft.cost_e4 != 0)
 }
 
 /// Returns the power that the newest evidence allowed, mW.

@@ -15,10 +15,11 @@ use axum::extract::State;
 use super::row::Rows;
 use crate::ledger::DayView;
 use crate::store::journal::{FindingFilter, FindingState};
-use crate::web::answer::finding::{FindingRow, Mark, MarkKind, Unit};
+use crate::web::answer::finding::{FindingKind, FindingRow, Unit, cost_per_day};
 use crate::web::answer::problem::Problem;
 use crate::web::answer::today::{
-    Judgement, JudgementCode, JudgementParams, Level, Tile, TileKey, TileUnit, Today, TodayProfile,
+    Judgement, JudgementCode, JudgementParams, Level, OpenFindings, Tile, TileKey, TileUnit, Today,
+    TodayProfile,
 };
 use crate::web::auth::Reader;
 use crate::web::error::ApiError;
@@ -57,8 +58,12 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
         kind: Some(FoundKind::LightsLeftOn.code().to_owned()),
         ..FindingFilter::default()
     };
-    let open = rooms.store.journal().view(|view| view.findings(&filter))?;
-    let left_on = rows.findings(&open)?;
+    let (lights, all) = rooms.store.journal().view(|view| {
+        let all = FindingFilter { kind: None, ..filter.clone() };
+        Ok((view.findings(&filter)?, view.findings(&all)?))
+    })?;
+    let left_on = rows.findings(&lights)?;
+    let others = others(&rows.findings(&all)?);
 
     let tops: Vec<&Meter> = site
         .meters
@@ -102,9 +107,7 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
         Some(_) => Level::Bad,
     };
 
-    let is_false = |mark: &Mark| mark.kind == MarkKind::FalseAlarm;
-    let wrong: Vec<&FindingRow> =
-        left_on.iter().filter(|row| !row.mark.as_ref().is_some_and(is_false)).collect();
+    let wrong: Vec<&FindingRow> = left_on.iter().filter(|row| !row.is_false_alarm()).collect();
     let judgement = if !wrong.is_empty() {
         judge_left_on(rooms, &rows, &wrong)
     } else if power_mw.is_none() && !known {
@@ -131,8 +134,17 @@ fn look(rooms: &Rooms) -> Result<Today, ApiError> {
         judgement,
         tiles: vec![power, energy, cost, complete],
         left_on,
+        others,
         profile: profile(&day, time::written(day.start, &site.zone)),
     })
+}
+
+/// Returns how much is open beside lights.
+fn others(open: &[FindingRow]) -> OpenFindings {
+    let others = open.iter().filter(|row| row.kind != FindingKind::LightsLeftOn);
+    let others: Vec<_> = others.filter(|row| !row.is_false_alarm()).collect();
+    let cost_e4_per_day = cost_per_day(others.iter().copied());
+    OpenFindings { count: others.len(), cost_e4_per_day }
 }
 
 fn judgement(level: Level, code: JudgementCode, params: JudgementParams) -> Judgement {

@@ -24,6 +24,7 @@ use crate::store::{Arrival, Store};
 mod commands;
 mod contract;
 mod doors;
+mod finding_list;
 mod findings;
 mod live;
 mod portfolio;

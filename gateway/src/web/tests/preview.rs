@@ -7,7 +7,7 @@ use crate::store::journal::SiteBookRow;
 const MONDAY: i64 = 1_788_710_400;
 
 /// A house whose hall was lit through the night of Tuesday, 17 November.
-fn with_history() -> House {
+pub(super) fn with_history() -> House {
     let house = House::furnished();
     let book = SiteBookRow {
         version: 0,
