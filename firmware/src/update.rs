@@ -353,4 +353,6 @@ impl<F: NorFlash, B: Boot> Updates for Updater<F, B> {
 }
 
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod tests;

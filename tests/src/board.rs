@@ -52,7 +52,7 @@ impl Board {
         let mut boot = Command::new("qemu-system-arm");
         boot.args(["-M", "mps2-an386", "-display", "none", "-monitor", "none", "-serial", "null"]);
         boot.args(["-semihosting-config", "enable=on,target=native", "-kernel"]);
-        boot.arg(image("qemu-boot")?);
+        boot.arg(image("qemu-mps2-boot")?);
         let boot = boot.current_dir(world.folder()).output()?;
         let said = [boot.stdout, boot.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
         let said = said.concat();

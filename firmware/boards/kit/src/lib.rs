@@ -12,6 +12,8 @@ mod arguments;
 pub mod boot;
 mod clock;
 mod lamp;
+#[cfg(feature = "update")]
+pub mod loader;
 mod net;
 mod nor;
 mod reason;

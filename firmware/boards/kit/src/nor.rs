@@ -1,4 +1,5 @@
 //! The outbox's flash: a serial NOR chip of 8 MiB on SPI, such as W25Q64 or MX25L64.
+//! What lies behind the outbox is for new programs (`boot`, with the feature `update`).
 //!
 //! A chip of its own, though the microcontroller has flash: while that is erased the program
 //! stands still, for up to half a second, with a meter in the midst of its answer; and the
@@ -20,8 +21,13 @@ const STATUS: u8 = 0x05;
 const WAKE: u8 = 0xAB;
 const BUSY: u8 = 1;
 
-const CAPACITY: u32 = 8 << 20;
-const SECTOR: u32 = 4096;
+pub(crate) const CHIP: u32 = 8 << 20;
+pub(crate) const SECTOR: u32 = 4096;
+
+/// What the outbox has of the chip, from its beginning: on every board, whether it updates itself
+/// or not, for a ring of another length would not be found again.
+pub(crate) const OUTBOX: u32 = 1950 * SECTOR;
+
 /// What is programmed at a time, and never across its border.
 const PAGE: u32 = 256;
 
@@ -29,14 +35,15 @@ const PAGE: u32 = 256;
 const PROGRAM_MAX: Duration = Duration::from_millis(30);
 const ERASE_MAX: Duration = Duration::from_secs(4);
 
-/// The chip.
-pub struct Nor<S>(S);
+/// The chip. `SLEEPS`: others have their turns while it is busy; a boot loader has no others,
+/// and no timers.
+pub struct Nor<S, const SLEEPS: bool = true>(S);
 
 /// The chip does not answer, or it was asked for what it does not have.
 #[derive(Clone, Copy, Debug)]
 pub struct NorFault;
 
-impl<S: SpiDevice> Nor<S> {
+impl<S: SpiDevice, const SLEEPS: bool> Nor<S, SLEEPS> {
     /// Wakes the chip.
     pub fn new(mut spi: S) -> Self {
         // If nobody is there the first use tells.
@@ -71,7 +78,9 @@ impl<S: SpiDevice> Nor<S> {
             if end <= Instant::now() {
                 return Err(NorFault);
             }
-            Timer::after(Duration::from_micros(200)).await;
+            if SLEEPS {
+                Timer::after(Duration::from_micros(200)).await;
+            }
         }
     }
 }
@@ -82,11 +91,11 @@ impl NorFlashError for NorFault {
     }
 }
 
-impl<S> ErrorType for Nor<S> {
+impl<S, const SLEEPS: bool> ErrorType for Nor<S, SLEEPS> {
     type Error = NorFault;
 }
 
-impl<S: SpiDevice> ReadNorFlash for Nor<S> {
+impl<S: SpiDevice, const SLEEPS: bool> ReadNorFlash for Nor<S, SLEEPS> {
     const READ_SIZE: usize = 1;
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFault> {
@@ -94,16 +103,16 @@ impl<S: SpiDevice> ReadNorFlash for Nor<S> {
     }
 
     fn capacity(&self) -> usize {
-        usize::try_from(CAPACITY).unwrap_or(0)
+        usize::try_from(OUTBOX).unwrap_or(0)
     }
 }
 
-impl<S: SpiDevice> NorFlash for Nor<S> {
+impl<S: SpiDevice, const SLEEPS: bool> NorFlash for Nor<S, SLEEPS> {
     const WRITE_SIZE: usize = 1;
     const ERASE_SIZE: usize = 4096;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFault> {
-        if !from.is_multiple_of(SECTOR) || !to.is_multiple_of(SECTOR) || CAPACITY < to {
+        if !from.is_multiple_of(SECTOR) || !to.is_multiple_of(SECTOR) || CHIP < to {
             return Err(NorFault);
         }
         let mut sector = from;

@@ -11,6 +11,8 @@
 #![no_std]
 #![no_main]
 
+mod clocks;
+
 use core::panic::PanicInfo;
 
 use cortex_m::peripheral::SCB;
@@ -30,11 +32,13 @@ use embassy_stm32::usart::{self, BufferedUart, DataBits, Parity, StopBits};
 use embassy_stm32::wdg::IndependentWatchdog;
 use embassy_stm32::{bind_interrupts, uid};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+#[cfg(feature = "tls")]
+use embassy_sync::mutex::Mutex;
 use embassy_time::Delay;
 use embedded_hal_bus::spi::ExclusiveDevice;
 use embedded_io_async::{ErrorType, Read, Write};
 use firmware::rtu::{NoDriverEnable, Port, RtuBus};
-use firmware::{FlashOutbox, Identity, NoUpdates, UplinkBuffers};
+use firmware::{FlashOutbox, Identity, UplinkBuffers};
 use kit::{Arguments, Broker, Client, ClientState, Lamp, Nor, Reason, SiteClock, sntp, watch};
 use static_cell::{ConstStaticCell, StaticCell};
 #[cfg(feature = "tls")]
@@ -48,6 +52,12 @@ const ARGUMENTS: &str = match option_env!("GENGFU_NODE") {
     None => "site=site id=node-1 broker=192.168.1.10:1883 time=192.168.1.10:123",
 };
 
+/// What this image is, for whoever signs it.
+#[cfg(feature = "tls")]
+static MARK: wire::message::ImageMark = wire::message::ImageMark::new(BOARD, firmware::VERSION);
+#[cfg(feature = "tls")]
+const BOARD: &str = "nucleo-h743";
+
 /// The watchdog bites after so many microseconds without food.
 const BITE_US: u32 = 16_000_000;
 
@@ -57,8 +67,12 @@ bind_interrupts!(struct Irqs {
     USART2 => usart::BufferedInterruptHandler<USART2>;
 });
 
-type Chip = Nor<ExclusiveDevice<Spi<'static, Blocking, Master>, Output<'static>, Delay>>;
-type Node = firmware::Node<CriticalSectionRawMutex, FlashOutbox<Chip>>;
+type ChipBus = ExclusiveDevice<Spi<'static, Blocking, Master>, Output<'static>, Delay>;
+#[cfg(feature = "tls")]
+type Flash = kit::boot::Part<ChipBus>;
+#[cfg(not(feature = "tls"))]
+type Flash = Nor<ChipBus>;
+type Node = firmware::Node<CriticalSectionRawMutex, FlashOutbox<Flash>>;
 type Network = Ethernet<'static, ETH, GenericPhy<Sma<'static, ETH_SMA>>>;
 
 /// Runs in an interrupt of no device of ours.
@@ -152,31 +166,6 @@ fn main() -> ! {
     }
 }
 
-fn clocks() -> embassy_stm32::Config {
-    use embassy_stm32::rcc::*;
-    let mut config = embassy_stm32::Config::default();
-    // The debugger's 8 MHz crystal: the chip's own oscillator may be 1 % off, and the meters' too.
-    config.rcc.hse = Some(Hse { freq: Hertz(8_000_000), mode: HseMode::Bypass });
-    config.rcc.hsi48 = Some(Hsi48Config::default());
-    config.rcc.pll1 = Some(Pll {
-        source: PllSource::HSE,
-        prediv: PllPreDiv::DIV1,
-        mul: PllMul::MUL50,
-        fracn: None,
-        divp: Some(PllDiv::DIV2),
-        divq: Some(PllDiv::DIV8),
-        divr: None,
-    });
-    config.rcc.sys = Sysclk::PLL1_P;
-    config.rcc.ahb_pre = AHBPrescaler::DIV2;
-    config.rcc.apb1_pre = APBPrescaler::DIV2;
-    config.rcc.apb2_pre = APBPrescaler::DIV2;
-    config.rcc.apb3_pre = APBPrescaler::DIV2;
-    config.rcc.apb4_pre = APBPrescaler::DIV2;
-    config.rcc.voltage_scale = VoltageScale::Scale1;
-    config
-}
-
 /// Reads what was flashed into the last sector of bank 2.
 #[cfg(feature = "tls")]
 fn papers() -> Option<Papers<'static>> {
@@ -189,7 +178,7 @@ fn papers() -> Option<Papers<'static>> {
 // Not inlined: `main` never ends, so all that it has on its stack stays there.
 #[inline(never)]
 fn start() {
-    let p = embassy_stm32::init(clocks());
+    let p = embassy_stm32::init(clocks::clocks());
     // Nobody here can be told; a debugger finds the reason of the last reset by its name.
     let _last = Reason::take();
     #[cfg(feature = "tls")]
@@ -273,7 +262,7 @@ struct Parts {
     random: Rng<'static, RNG>,
     ethernet: Network,
     seed: u64,
-    nor: Chip,
+    nor: Nor<ChipBus>,
     watchdog: IndependentWatchdog<'static, IWDG1>,
     lamp: Output<'static>,
 }
@@ -290,6 +279,12 @@ async fn run(parts: Parts, line: Line) {
     // Without its flash a node would lose readings and nobody would know; it starts again.
     let [a, b, c, d, ..] = seed.to_le_bytes();
     let fresh_boot = u32::from_le_bytes([a, b, c, d]);
+    #[cfg(feature = "tls")]
+    let (shared, nor) = {
+        static CHIP: StaticCell<kit::boot::Chip<ChipBus>> = StaticCell::new();
+        let shared: &'static _ = CHIP.init(Mutex::new(nor));
+        (shared, kit::boot::outbox(shared))
+    };
     let Ok(outbox) = FlashOutbox::open(nor, fresh_boot).await else { return };
     let identity = Identity { site: arguments.site, node: arguments.node, boot: outbox.boot() };
     let node: &'static Node = NODE.init(Node::new(identity, outbox));
@@ -313,14 +308,28 @@ async fn run(parts: Parts, line: Line) {
         let (papers, random) = (parts.papers, parts.random);
         ProtectedBroker::new(broker, papers, arguments.host, random, &CLOCK, ROOM.take())
     };
+    #[cfg(feature = "tls")]
+    let mut updates = {
+        static WORD: ConstStaticCell<[u8; kit::boot::WORD]> = ConstStaticCell::new([0; _]);
+        let Ok(name) = wire::Name::new(BOARD) else { return };
+        kit::boot::updater(shared, name, &MARK, parts.papers, WORD.take()).await
+    };
+    #[cfg(not(feature = "tls"))]
+    let mut updates = firmware::NoUpdates;
     let mut broker = broker;
-    join4(
-        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take(), &mut NoUpdates),
+    let work = join4(
+        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take(), &mut updates),
         sntp::tell_time(stack, arguments.time, &CLOCK),
         watch::feed(|| watchdog.pet()),
         LAMP.burn(lamp),
-    )
-    .await;
+    );
+    #[cfg(feature = "tls")]
+    {
+        embassy_futures::select::select(work, kit::boot::start_is_due()).await;
+        SCB::sys_reset();
+    }
+    #[cfg(not(feature = "tls"))]
+    work.await;
 }
 
 #[embassy_executor::task]

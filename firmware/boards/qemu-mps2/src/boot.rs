@@ -22,10 +22,10 @@ use semihost::{File, Refused};
 
 const PAGE: u32 = 4096;
 /// As much as the program may take; the other one has a page more to exchange through.
-const ACTIVE: u32 = 256 * 1024;
+const ACTIVE: u32 = kit::boot::PROGRAM;
 
-/// A stretch of a file.
-struct Part {
+/// A stretch of a file, written in words of so many bytes.
+struct Part<const WORD: usize> {
     file: File,
     offset: u32,
     len: u32,
@@ -34,7 +34,7 @@ struct Part {
     inverted: bool,
 }
 
-impl Part {
+impl<const WORD: usize> Part<WORD> {
     fn open(name: &CStr, offset: u32, len: u32, inverted: bool) -> Result<Self, Refused> {
         Ok(Self { file: File::open(name)?, offset, len, inverted })
     }
@@ -50,11 +50,11 @@ impl NorFlashError for Refused {
     }
 }
 
-impl ErrorType for Part {
+impl<const WORD: usize> ErrorType for Part<WORD> {
     type Error = Refused;
 }
 
-impl ReadNorFlash for Part {
+impl<const WORD: usize> ReadNorFlash for Part<WORD> {
     const READ_SIZE: usize = 1;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), Refused> {
@@ -71,8 +71,8 @@ impl ReadNorFlash for Part {
     }
 }
 
-impl NorFlash for Part {
-    const WRITE_SIZE: usize = 1;
+impl<const WORD: usize> NorFlash for Part<WORD> {
+    const WRITE_SIZE: usize = WORD;
     const ERASE_SIZE: usize = 4096;
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Refused> {
@@ -107,9 +107,9 @@ fn main() -> ! {
 }
 
 fn prepare() -> Result<(), Refused> {
-    let active = Part::open(c"active.bin", 0, ACTIVE, false)?;
-    let dfu = Part::open(c"update.bin", PAGE, ACTIVE.saturating_add(PAGE), true)?;
-    let state = Part::open(c"state.bin", 0, PAGE, true)?;
+    let active = Part::<1>::open(c"active.bin", 0, ACTIVE, false)?;
+    let dfu = Part::<1>::open(c"update.bin", PAGE, ACTIVE.saturating_add(PAGE), true)?;
+    let state = Part::<{ kit::boot::WORD }>::open(c"state.bin", 0, PAGE, true)?;
     let mut loader = BootLoader::new(BootLoaderConfig { active, dfu, state });
     let mut buffer = [0; 256];
     let before = loader.prepare_boot(&mut buffer).map_err(|_| Refused)?;

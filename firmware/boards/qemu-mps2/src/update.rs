@@ -1,6 +1,5 @@
 //! New programs for the emulated board: `update.bin` beside the one that runs, `state.bin` for
 //! the boot loader (`boot.rs`).
-#![expect(unsafe_code, reason = "what an image says of itself is read as it lies there")]
 
 use firmware::VERSION;
 use firmware::update::{Updater, Updates};
@@ -14,11 +13,10 @@ use crate::log;
 
 const BOARD: &str = "qemu-mps2";
 /// The manifest, a program of 256 KiB, and a page to exchange two through.
-const UPDATE: u32 = 4096 + 256 * 1024 + 4096;
+const UPDATE: u32 = 4096 + kit::boot::PROGRAM + 4096;
 const STATE: u32 = 4096;
 
 /// What this image is, for whoever signs it.
-#[used]
 static MARK: ImageMark = ImageMark::new(BOARD, VERSION);
 
 /// Says in the log how an update goes.
@@ -26,10 +24,8 @@ pub(crate) struct Telling(Updater<Flash, Loader<Flash>>);
 
 /// Opens what lies beside the program that runs.
 pub(crate) async fn updates(papers: Papers<'static>) -> Option<Telling> {
-    static WORD: ConstStaticCell<[u8; 1]> = ConstStaticCell::new([0]);
-    // SAFETY: it is there and never written. Not taken for what it was when it was compiled:
-    // the version may be set in the finished image.
-    let version = unsafe { (&raw const MARK).read_volatile() }.version();
+    static WORD: ConstStaticCell<[u8; kit::boot::WORD]> = ConstStaticCell::new([0; _]);
+    let version = kit::boot::version(&MARK);
     log::line(&["version minor"], Some(version.minor.into()));
     let flash = Flash::open(c"update.bin", UPDATE).ok()?;
     let loader = Loader::new(Flash::open(c"state.bin", STATE).ok()?, WORD.take());

@@ -31,11 +31,13 @@ use embassy_rp::trng::{self, Trng};
 use embassy_rp::uart::{self, BufferedInterruptHandler, BufferedUart};
 use embassy_rp::watchdog::Watchdog;
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
+#[cfg(feature = "tls")]
+use embassy_sync::mutex::Mutex;
 use embassy_time::{Delay, Duration, Timer};
 use embedded_hal_bus::spi::ExclusiveDevice;
 use embedded_io_async::{ErrorType, Read, Write};
 use firmware::rtu::{Port, RtuBus};
-use firmware::{FlashOutbox, Identity, NoUpdates, UplinkBuffers};
+use firmware::{FlashOutbox, Identity, UplinkBuffers};
 use kit::{Arguments, Broker, Client, ClientState, Lamp, Nor, Reason, SiteClock, sntp, watch};
 use static_cell::{ConstStaticCell, StaticCell};
 #[cfg(feature = "tls")]
@@ -49,6 +51,12 @@ const ARGUMENTS: &str = match option_env!("GENGFU_NODE") {
     None => "site=site id=node-1 broker=192.168.1.10:1883 time=192.168.1.10:123",
 };
 
+/// What this image is, for whoever signs it.
+#[cfg(feature = "tls")]
+static MARK: wire::message::ImageMark = wire::message::ImageMark::new(BOARD, firmware::VERSION);
+#[cfg(feature = "tls")]
+const BOARD: &str = "rp2350-w5500";
+
 /// The watchdog bites after so long without food; the chip counts no further than 16.7 s.
 const BITE: Duration = Duration::from_secs(16);
 
@@ -58,11 +66,15 @@ bind_interrupts!(struct Irqs {
     UART1_IRQ => BufferedInterruptHandler<UART1>;
 });
 
-type Chip = Nor<ExclusiveDevice<Spi<'static, SPI1, Blocking>, Output<'static>, Delay>>;
+type ChipBus = ExclusiveDevice<Spi<'static, SPI1, Blocking>, Output<'static>, Delay>;
+#[cfg(feature = "tls")]
+type Flash = kit::boot::Part<ChipBus>;
+#[cfg(not(feature = "tls"))]
+type Flash = Nor<ChipBus>;
 type Ethernet = ExclusiveDevice<Spi<'static, SPI0, Async>, Output<'static>, Delay>;
 type EthernetRunner =
     embassy_net_wiznet::Runner<'static, W5500, Ethernet, Input<'static>, Output<'static>>;
-type Node = firmware::Node<CriticalSectionRawMutex, FlashOutbox<Chip>>;
+type Node = firmware::Node<CriticalSectionRawMutex, FlashOutbox<Flash>>;
 
 /// Runs in an interrupt that only software raises.
 static BUS: InterruptExecutor = InterruptExecutor::new();
@@ -159,7 +171,7 @@ struct Parts {
     interrupt: Input<'static>,
     reset: Output<'static>,
     random: Trng<'static, TRNG>,
-    nor: Chip,
+    nor: Nor<ChipBus>,
     watchdog: Watchdog,
     lamp: Output<'static>,
 }
@@ -236,6 +248,12 @@ async fn run(parts: Parts, line: Line, driver: Output<'static>) {
     let (mut watchdog, lamp) = (parts.watchdog, parts.lamp);
     // Without its flash a node would lose readings and nobody would know; it starts again.
     let fresh_boot = random.blocking_next_u32();
+    #[cfg(feature = "tls")]
+    let (shared, nor) = {
+        static CHIP: StaticCell<kit::boot::Chip<ChipBus>> = StaticCell::new();
+        let shared: &'static _ = CHIP.init(Mutex::new(nor));
+        (shared, kit::boot::outbox(shared))
+    };
     let Ok(outbox) = FlashOutbox::open(nor, fresh_boot).await else { return };
     let identity = Identity { site: arguments.site, node: arguments.node, boot: outbox.boot() };
     let node: &'static Node = NODE.init(Node::new(identity, outbox));
@@ -268,14 +286,28 @@ async fn run(parts: Parts, line: Line, driver: Output<'static>) {
         let papers = parts.papers;
         ProtectedBroker::new(broker, papers, arguments.host, random, &CLOCK, ROOM.take())
     };
+    #[cfg(feature = "tls")]
+    let mut updates = {
+        static WORD: ConstStaticCell<[u8; kit::boot::WORD]> = ConstStaticCell::new([0; _]);
+        let Ok(name) = wire::Name::new(BOARD) else { return };
+        kit::boot::updater(shared, name, &MARK, parts.papers, WORD.take()).await
+    };
+    #[cfg(not(feature = "tls"))]
+    let mut updates = firmware::NoUpdates;
     let mut broker = broker;
-    join4(
-        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take(), &mut NoUpdates),
+    let work = join4(
+        node.publish(&mut broker, &LAMP, arguments.login, BUFFERS.take(), &mut updates),
         sntp::tell_time(stack, arguments.time, &CLOCK),
         watch::feed(|| watchdog.feed(BITE)),
         LAMP.burn(lamp),
-    )
-    .await;
+    );
+    #[cfg(feature = "tls")]
+    {
+        embassy_futures::select::select(work, kit::boot::start_is_due()).await;
+        SCB::sys_reset();
+    }
+    #[cfg(not(feature = "tls"))]
+    work.await;
 }
 
 #[embassy_executor::task]
