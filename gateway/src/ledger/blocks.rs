@@ -4,7 +4,7 @@
 //! out. One that a further reading in order can change is *open*: it holds as long as the
 //! tail is as it was then.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use analysis::interval::{CounterRules, Coverage, INTERVAL_S, IntervalAmount, Span};
@@ -19,6 +19,9 @@ pub(super) const BLOCK_S: i64 = 86_400;
 
 /// What blocks may take together, bytes: a month of 2,000 meters, most of it measured.
 const BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Places in the order in which blocks were worked out that are kept without a look at them.
+const ORDER_MIN: usize = 1_024;
 
 /// Returns the number of the block in which an instant lies.
 pub(super) fn block_of(instant: i64) -> i64 {
@@ -121,7 +124,8 @@ impl Block {
 /// What is remembered of one meter.
 #[derive(Default)]
 struct Kept {
-    blocks: BTreeMap<i64, Block>,
+    /// In order of days. Most meters have two: a tree's node has room for eleven.
+    blocks: Vec<(i64, Block)>,
     tail: Option<Tail>,
     /// The newest change that touched it.
     changed: Mark,
@@ -129,14 +133,60 @@ struct Kept {
 
 impl Kept {
     /// Keeps the blocks that are wanted; returns the bytes of the others.
-    fn keep(&mut self, is_wanted: impl Fn(i64, &Block) -> bool) -> usize {
-        let mut gone = 0;
-        self.blocks.retain(|day, block| {
+    fn keep(&mut self, is_wanted: impl Fn(i64, &Block) -> bool) -> Sum {
+        let mut gone = Sum::default();
+        self.blocks.retain(|(day, block)| {
             let is_wanted = is_wanted(*day, block);
-            gone += if is_wanted { 0 } else { block.bytes() };
+            if !is_wanted {
+                gone.add(block);
+            }
             is_wanted
         });
         gone
+    }
+
+    fn block(&self, day: i64) -> Option<&Block> {
+        let at = self.blocks.binary_search_by_key(&day, |(known, _)| *known).ok()?;
+        self.blocks.get(at).map(|(_, block)| block)
+    }
+
+    /// Puts a block in its place; returns the one that was there.
+    fn insert(&mut self, day: i64, block: Block) -> Option<Block> {
+        match self.blocks.binary_search_by_key(&day, |(known, _)| *known) {
+            Ok(at) => self.blocks.get_mut(at).map(|(_, known)| std::mem::replace(known, block)),
+            Err(at) => {
+                self.blocks.insert(at, (day, block));
+                None
+            }
+        }
+    }
+
+    fn remove(&mut self, day: i64) -> Option<Block> {
+        let at = self.blocks.binary_search_by_key(&day, |(known, _)| *known).ok()?;
+        Some(self.blocks.remove(at).1)
+    }
+}
+
+/// Blocks, counted.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    count: usize,
+    bytes: usize,
+}
+
+impl Sum {
+    fn add(&mut self, block: &Block) {
+        self.count += 1;
+        self.bytes += block.bytes();
+    }
+
+    fn of(block: &Block) -> Self {
+        Self { count: 1, bytes: block.bytes() }
+    }
+
+    fn less(&mut self, gone: Self) {
+        self.count -= gone.count;
+        self.bytes -= gone.bytes;
     }
 }
 
@@ -145,7 +195,8 @@ impl Kept {
 pub(super) struct Memory {
     mark: Mark,
     meters: HashMap<Name, Kept>,
-    bytes: usize,
+    /// How many blocks there are, and what they take.
+    held: Sum,
     // In the order in which they were worked out; the oldest goes first. A block that was
     // forgotten may still stand here.
     order: VecDeque<(Name, i64)>,
@@ -166,7 +217,7 @@ impl Memory {
             kept.changed = changes.mark;
             let is_met = |block: &Block| block.is_met_by(change.first, change.last);
             let in_order = kept.tail.as_mut().filter(|tail| tail.is_before(change.first));
-            self.bytes -= if let Some(tail) = in_order {
+            let gone = if let Some(tail) = in_order {
                 tail.is_behind = true;
                 let from = tail.from;
                 let rests_on_it = |day, block: &Block| block.is_open() && from < span_of(day).to;
@@ -175,6 +226,7 @@ impl Memory {
                 kept.tail.take_if(|tail| tail.is_met_by(change.last));
                 kept.keep(|_, block| !is_met(block))
             };
+            self.held.less(gone);
         }
     }
 
@@ -186,7 +238,7 @@ impl Memory {
         (held, rules): (&Held, CounterRules),
     ) -> Option<&Block> {
         let kept = self.meters.get(meter)?;
-        let block = kept.blocks.get(&day)?;
+        let block = kept.block(day)?;
         let is_current =
             |tail: &Tail| !block.is_open() || (!tail.is_behind && block.as_of == tail.until);
         let is_current = kept.tail.as_ref().is_none_or(is_current);
@@ -195,7 +247,7 @@ impl Memory {
 
     /// Returns a block as it was when the tail was, whatever came in order since.
     pub(super) fn block_before(&self, meter: &Name, day: i64, tail: &Tail) -> Option<&Block> {
-        let block = self.meters.get(meter)?.blocks.get(&day)?;
+        let block = self.meters.get(meter)?.block(day)?;
         let is_same = block.events == tail.events && block.rules == tail.rules;
         (is_same && (!block.is_open() || block.as_of == tail.until)).then_some(block)
     }
@@ -209,7 +261,7 @@ impl Memory {
     pub(super) fn forget_tail(&mut self, meter: &Name) {
         let Some(kept) = self.meters.get_mut(meter) else { return };
         kept.tail = None;
-        self.bytes -= kept.keep(|_, block| !block.is_open());
+        self.held.less(kept.keep(|_, block| !block.is_open()));
     }
 
     /// Puts another tail in the place of one, with the blocks that go with it.
@@ -229,7 +281,7 @@ impl Memory {
         }
         if to.is_none() {
             // Without a tail, what is open must be as of now.
-            self.bytes -= kept.keep(|_, block| !block.is_open());
+            self.held.less(kept.keep(|_, block| !block.is_open()));
         }
         kept.tail = to;
         self.put(meter, blocks);
@@ -258,22 +310,74 @@ impl Memory {
     fn put(&mut self, meter: &Name, blocks: Vec<(i64, Block)>) {
         let Some(kept) = self.meters.get_mut(meter) else { return };
         for (day, block) in blocks {
-            self.bytes += block.bytes();
-            match kept.blocks.insert(day, block) {
-                Some(before) => self.bytes -= before.bytes(),
+            self.held.add(&block);
+            match kept.insert(day, block) {
+                Some(before) => self.held.less(Sum::of(&before)),
                 None => self.order.push_back((*meter, day)),
             }
         }
-        while BYTES_MAX < self.bytes {
+        while BYTES_MAX < self.held.bytes {
             let Some((meter, day)) = self.order.pop_front() else { break };
-            let Some(kept) = self.meters.get_mut(&meter) else { continue };
-            self.bytes -= kept.blocks.remove(&day).map_or(0, |block| block.bytes());
+            let gone = self.meters.get_mut(&meter).and_then(|kept| kept.remove(day));
+            self.held.less(gone.as_ref().map(Sum::of).unwrap_or_default());
         }
-        // Each block is of a hundred bytes or more; beyond that, most of it was forgotten.
-        if BYTES_MAX / 64 < self.order.len() {
-            let all = self.meters.iter();
-            let all = all.flat_map(|(meter, kept)| kept.blocks.keys().map(|day| (*meter, *day)));
-            self.order = all.collect();
+        // What was forgotten and worked out again stands here twice: of 2,000 meters read each
+        // minute such places took 12 MB in three hours.
+        if ORDER_MIN.max(2 * self.held.count) < self.order.len() {
+            let meters = &self.meters;
+            let mut seen = HashSet::with_capacity(self.held.count);
+            self.order.retain(|(meter, day)| {
+                let is_there = meters.get(meter).is_some_and(|kept| kept.block(*day).is_some());
+                is_there && seen.insert((*meter, *day))
+            });
+            self.order.shrink_to(ORDER_MIN.max(2 * self.held.count));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::series::ChangedSpan;
+
+    fn block(day: i64) -> Block {
+        Block {
+            amounts: Amounts::Measured(vec![1; 96].into()),
+            uses: span_of(day),
+            events: Held::from([]),
+            rules: CounterRules { rollover: None, gap_s_max: 3_600, rate_max: None },
+            as_of: day * BLOCK_S,
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_and_worked_out_again_leaves_nothing_behind() {
+        let mut memory = Memory::default();
+        let meter = Name::new("office-main").unwrap();
+        for round in 0..20_000 {
+            let mark = Mark(round);
+            memory.remember(&meter, vec![(7, block(7)), (8, block(8))], None, mark);
+            let instant = 8 * BLOCK_S + 900;
+            let span = ChangedSpan { meter, first: instant, last: instant };
+            memory.forget(&Changes { mark, spans: vec![span] });
+        }
+
+        assert!(memory.order.len() <= 2 * ORDER_MIN, "{}", memory.order.len());
+        let held = (memory.held.count, memory.held.bytes);
+        assert_eq!(held, (1, block(7).bytes()));
+    }
+
+    #[test]
+    fn the_oldest_blocks_go_once_all_take_more_than_they_may() {
+        let mut memory = Memory::default();
+        let meter = Name::new("office-main").unwrap();
+        let fit = i64::try_from(BYTES_MAX / block(0).bytes()).unwrap();
+        for day in 0..fit + 100 {
+            memory.remember(&meter, vec![(day, block(day))], None, Mark(0));
+        }
+
+        let kept: Vec<i64> = memory.meters[&meter].blocks.iter().map(|(day, _)| *day).collect();
+        assert_eq!(kept, (100..fit + 100).collect::<Vec<_>>());
+        assert!(memory.held.bytes <= BYTES_MAX);
     }
 }
