@@ -25,7 +25,9 @@ use std::sync::Arc;
 
 use analysis::calendar::{Holidays, OpeningHours, Spans};
 use analysis::model::OwnModel;
-use analysis::site::{Area, Building, Language, Meter, Person, Role, Site, Text, VIRTUAL};
+use analysis::site::{
+    Area, Building, Language, Meter, Person, Role, Site, Text, VIRTUAL, WASTE_MIN_E4,
+};
 use analysis::tariff::Tariff;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
@@ -186,20 +188,35 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
                 root.mistake_at(place, message);
             }
         }
-        let (id, name, zone, currency) = head?;
-        let site =
-            Site { id, name, zone, currency, buildings, areas, hours, meters, tariffs, people };
+        let (id, name, zone, currency, waste_min_e4) = head?;
+        let site = Site {
+            id,
+            name,
+            zone,
+            currency,
+            waste_min_e4,
+            buildings,
+            areas,
+            hours,
+            meters,
+            tariffs,
+            people,
+        };
         drop(known);
         Some(SiteBook { site, nodes, mappings, models: own })
     })
 }
 
-type Head = (Name, Text, TimeZone, String);
+type Head = (Name, Text, TimeZone, String, i64);
 
 fn read_head(section: &Section<'_>) -> Option<Head> {
     let id = section.need_parsed("id");
     let name = name(section);
     let currency = section.text("currency").unwrap_or("CNY").to_owned();
+    let waste_min_e4 = section.decimal("waste_min", 10_000).unwrap_or(WASTE_MIN_E4);
+    if waste_min_e4 < 0 {
+        section.mistake("waste_min", "must not be below 0");
+    }
     let zone = section.need_text("zone").and_then(|zone| match TimeZone::get(zone) {
         Ok(zone) => Some(zone),
         Err(_) => {
@@ -207,7 +224,7 @@ fn read_head(section: &Section<'_>) -> Option<Head> {
             None
         }
     });
-    Some((id?, name, zone?, currency))
+    Some((id?, name, zone?, currency, waste_min_e4))
 }
 
 /// Reads `name` (Chinese) and `name_en`; one may stand for both.

@@ -12,6 +12,7 @@
 //! Not here: what is waste (`analysis::detect`), what that needs to know (`ledger`), in what
 //! words it is told (`alert`).
 
+mod cause;
 mod loads;
 mod weeks;
 mod written;

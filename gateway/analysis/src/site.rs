@@ -50,6 +50,10 @@ pub enum Language {
     En,
 }
 
+/// Where a site book does not say: less than one yuan is worth nobody's walk. At what offices
+/// pay that is 1 to 3 kWh, or a quarter of a cubic metre of water.
+pub const WASTE_MIN_E4: i64 = 10_000;
+
 /// One building or campus with one time zone, one currency, one utility contract.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -61,6 +65,8 @@ pub struct Site {
     pub zone: TimeZone,
     /// ISO 4217 code of its money, such as `CNY`.
     pub currency: String,
+    /// What a finding must have cost to be told, 1/10000 of the currency; see [`WASTE_MIN_E4`].
+    pub waste_min_e4: i64,
     /// Its buildings.
     pub buildings: Vec<Building>,
     /// Its areas, in no particular order; see [`Area::walk_order`].

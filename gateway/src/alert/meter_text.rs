@@ -53,7 +53,36 @@ impl Writer<'_> {
                 steps: if is_open { self.steps(&key("step"), &[]) } else { Vec::new() },
                 button: self.text("mail.silent.button", &[]),
                 link: self.finding_page(),
-                footer: self.footer(if is_open { "mail.footer.once" } else { "mail.footer.last" }),
+                footer: self.footer(match (finding.kind, is_open) {
+                    (FindingKind::Spike, _) => "mail.footer.alone",
+                    (_, true) => "mail.footer.once",
+                    (_, false) => "mail.footer.last",
+                }),
+            },
+        }
+    }
+
+    /// Returns what a person is told of a finding that does not hold: readings that came late, or
+    /// another finding, explain what it told of.
+    pub(super) fn taken_back(&self) -> Message {
+        let name = self.meter_name();
+        let kind = self.text(&format!("kind.{}", self.finding.kind.code()), &[]);
+        let params = [("meter", clip(&name)), ("kind", kind)];
+        Message {
+            subject: self.text("mail.taken_back.subject", &borrow(&params)),
+            letter: Letter {
+                language: self.language,
+                tone: Tone::Good,
+                title: self.text("mail.taken_back.title", &borrow(&params)),
+                lead: self.text("mail.taken_back.lead", &[]),
+                facts: vec![
+                    self.fact("mail.fact.meter", name),
+                    self.fact("mail.fact.place", self.place()),
+                ],
+                steps: Vec::new(),
+                button: self.text("mail.silent.button", &[]),
+                link: self.finding_page(),
+                footer: self.footer("mail.footer.last"),
             },
         }
     }

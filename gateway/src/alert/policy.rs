@@ -57,9 +57,12 @@ pub fn occasion(change: &Change<'_>, now: i64) -> Option<Occasion> {
     let finding = change.finding;
     match change.what {
         FindingChange::Opened | FindingChange::Reopened => {
-            let news = finding.is_open() && now - finding.opened <= news_s(finding.kind);
+            // A spike is over when it can first be told; what it left in the figures is not.
+            let holds = finding.is_open() || finding.kind == FindingKind::Spike;
+            let news = holds && now - finding.opened <= news_s(finding.kind);
             news.then_some(Occasion::Opened)
         }
+        FindingChange::Closed if finding.kind == FindingKind::Spike => None,
         FindingChange::Closed => {
             let told = change.recorded - finding.opened <= news_s(finding.kind);
             told.then_some(Occasion::Closed)

@@ -27,6 +27,7 @@ fn site() -> Site {
         name: Text::new("实验中学", "Experimental school"),
         zone: TimeZone::get("Asia/Shanghai").unwrap(),
         currency: "CNY".to_owned(),
+        waste_min_e4: 0,
         buildings: vec![Building {
             id: name("office"),
             name: Text::new("办公楼", "Office building"),
@@ -335,10 +336,30 @@ fn a_change_of_scale_says_by_which_factor() {
 }
 
 #[test]
-fn a_spike_is_over_when_it_is_seen_and_nobody_is_written_to() {
+fn a_spike_is_over_when_it_is_seen_and_is_told_once() {
     let spike = Finding { closed: Some(OPENED + HOUR), ..finding(FindingKind::Spike) };
+    for language in [Language::Zh, Language::En] {
+        let seen = mails(&spike, FindingChange::Opened, language, OPENED + 2 * HOUR);
+        let late = mails(&spike, FindingChange::Opened, language, OPENED + 30 * HOUR);
+        let closed = mails(&spike, FindingChange::Closed, language, OPENED + 2 * HOUR);
 
-    assert_eq!(mails(&spike, FindingChange::Opened, Language::Zh, OPENED + 2 * HOUR), []);
+        assert_eq!(seen[0].to, ["smith@school.example"]);
+        let words = format!("{} {}", seen[0].subject, seen[0].text);
+        assert!(!words.contains("mail.") && !words.contains('{'), "{words}");
+        assert_eq!((late.len(), closed.len()), (0, 0));
+    }
+}
+
+#[test]
+fn what_does_not_hold_is_taken_back_and_not_called_repaired() {
+    let back = Finding { closed: Some(OPENED), waste: 0, ..finding(FindingKind::Leak) };
+
+    let zh = mails(&back, FindingChange::Closed, Language::Zh, OPENED + 40 * HOUR);
+    let en = mails(&back, FindingChange::Closed, Language::En, OPENED + 40 * HOUR);
+
+    assert!(zh[0].subject.contains("“漏水”已撤回"), "{}", zh[0].subject);
+    assert!(en[0].subject.contains("“Leak” taken back"), "{}", en[0].subject);
+    assert!(!en[0].text.contains("stopped"), "{}", en[0].text);
 }
 
 #[test]

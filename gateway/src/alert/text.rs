@@ -32,7 +32,12 @@ pub(super) fn message(
     language: Language,
 ) -> Message {
     let writer = Writer { finding: change.finding, id: change.id, around, language };
+    let ended = change.finding.closed == Some(change.finding.opened);
     match (change.finding.kind, occasion) {
+        // Lights say why: a permit that came afterwards.
+        (kind, Occasion::Closed) if ended && kind != FindingKind::LightsLeftOn => {
+            writer.taken_back()
+        }
         (FindingKind::LightsLeftOn, Occasion::Opened) => writer.lights_opened(),
         (FindingKind::LightsLeftOn, Occasion::Closed) => writer.lights_closed(),
         (

@@ -35,7 +35,8 @@ const HALF_DAY_S: i64 = 43_200;
 /// So many meters tell how a site rises at large; more would tell no more.
 const SITE_SAMPLE: usize = 16;
 
-/// Less than a kilowatt-hour or a cubic metre is worth nobody's walk, thousandths.
+/// Where no tariff says what it costs, less than a kilowatt-hour or a cubic metre is worth
+/// nobody's walk, thousandths.
 const WASTE_MIN: i64 = 1_000_000;
 
 /// How long a false alarm raises limits, s, by how much each, and how often.
@@ -64,7 +65,6 @@ impl Raised {
         RunningLimits {
             share_of_step: limits.share_of_step * self.factor(),
             spreads: limits.spreads * self.factor(),
-            waste_min: WASTE_MIN,
             ..limits
         }
     }
@@ -74,7 +74,6 @@ impl Raised {
         BaseLoadLimits {
             noise_min: limits.noise_min * self.factor(),
             sum_min: limits.sum_min * self.factor(),
-            waste_min: WASTE_MIN,
             ..limits
         }
     }
@@ -173,7 +172,7 @@ impl Ledger {
                 | FindingKind::Stuck => {}
             }
         }
-        told.retain(|it| span.from <= it.at && it.at <= span.to);
+        told.retain(|it| span.from <= it.at && it.at <= span.to && is_worth(site, &it.finding));
         Ok(one_cause(told))
     }
 
@@ -279,6 +278,12 @@ impl Ledger {
     }
 }
 
+/// Returns whether a finding wasted enough to be told: money where a tariff prices it.
+#[must_use]
+pub fn is_worth(site: &Site, finding: &Finding) -> bool {
+    finding.cost_e4.map_or(WASTE_MIN <= finding.waste, |cost| site.waste_min_e4 <= cost)
+}
+
 /// How soon after another finding's evidence one of another kind is the same running load, s.
 const SAME_LOAD_S: i64 = 4 * 3_600;
 
@@ -300,12 +305,27 @@ fn one_cause(mut told: Vec<Told>) -> Vec<Told> {
             kept.push(it);
         }
     }
+    // A rise takes weeks to be sure of: nights and days off that were told meanwhile are its
+    // beginning, once it is told.
+    let rises: Vec<(i64, i64)> = kept
+        .iter()
+        .filter(|it| it.finding.kind == FindingKind::HighBaseLoad)
+        .map(|it| (it.finding.opened, it.finding.closed.unwrap_or(i64::MAX)))
+        .collect();
+    kept.retain(|it| {
+        let opened = it.finding.opened;
+        it.finding.kind == FindingKind::HighBaseLoad
+            || !rises.iter().any(|&(from, until)| from <= opened && opened < until)
+    });
     kept
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BOOK: &str =
+        "[site]\nid = \"school\"\nname = \"学校\"\nzone = \"Asia/Shanghai\"\nwaste_min = 0.5\n";
 
     fn told(kind: FindingKind, opened: i64, closed: Option<i64>, at: i64) -> Told {
         let name = Name::new("plug-2f").unwrap();
@@ -334,12 +354,32 @@ mod tests {
     }
 
     #[test]
+    fn what_is_worth_telling_is_money_where_there_is_a_price() {
+        let book = crate::site_book::parse(BOOK).unwrap();
+        let mut finding = told(FindingKind::AfterHoursLoad, 0, None, 0).finding;
+        let mut is_worth = |waste: i64, cost_e4: Option<i64>| {
+            finding.waste = waste;
+            finding.cost_e4 = cost_e4;
+            super::is_worth(&book.site, &finding)
+        };
+
+        // Half a yuan is asked for, whatever it is in kilowatt-hours.
+        assert!(is_worth(600_000, Some(5_000)));
+        assert!(!is_worth(90_000_000, Some(4_999)));
+        assert!(is_worth(1_000_000, None));
+        assert!(!is_worth(999_999, None));
+    }
+
+    #[test]
     fn nights_within_a_risen_base_load_are_that_rise_but_a_rise_is_never_hidden() {
         let rise = told(FindingKind::HighBaseLoad, 0, None, 10 * DAY_S);
         let night = told(FindingKind::AfterHoursLoad, 12 * DAY_S, None, 13 * DAY_S);
         let before = told(FindingKind::AfterHoursLoad, -2 * DAY_S, Some(9 * DAY_S), 0);
 
         assert_eq!(one_cause(vec![night, rise.clone()]), std::slice::from_ref(&rise));
+        // It was told on the third day, when nobody could know of the rise yet.
+        let early = told(FindingKind::AfterHoursLoad, 2 * DAY_S, None, 3 * DAY_S);
+        assert_eq!(one_cause(vec![early, rise.clone()]), std::slice::from_ref(&rise));
         assert_eq!(one_cause(vec![rise.clone(), before.clone()]), [before, rise]);
     }
 }

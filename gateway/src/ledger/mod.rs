@@ -40,7 +40,7 @@ pub use buildings::BuildingSum;
 pub use check::{EventFault, FACTOR_MAX, check};
 pub use day::{DayView, YearDay};
 use intervals::{Days, Intervals};
-pub use loads::{LEARNING_S, Raised, Risen};
+pub use loads::{LEARNING_S, Raised, Risen, is_worth};
 pub use savings::{Savings, SavingsFigure, SavingsModel};
 pub use weather::{HourlyWeather, put_weather};
 pub use why::{Preview, Source, WhyFigure, summed};

@@ -57,6 +57,7 @@ fn site() -> Site {
         name: Text::new("实验中学", "Experimental school"),
         zone: TimeZone::get("Asia/Shanghai").unwrap(),
         currency: "CNY".to_owned(),
+        waste_min_e4: 0,
         buildings: vec![Building {
             id: name("office"),
             name: Text::new("办公楼", "Office building"),

@@ -11,6 +11,7 @@ use analysis::profile::day_start;
 use analysis::site::{Medium, Meter, Site};
 use jiff::civil::Date;
 
+use super::cause::Tree;
 use super::written::take_same;
 use super::{GRACE_S, Watch, WatchError};
 use crate::ledger::Risen;
@@ -65,11 +66,18 @@ impl Watch {
             round.part = Some((today, part));
         }
         let count = site.meters.len().div_ceil(ROUNDS).max(METERS_MIN);
-        for meter in site.meters.iter().skip(round.next).take(count) {
+        let tree = Tree::of(site);
+        for meter in tree.nearest_first.iter().copied().skip(round.next).take(count) {
             // Lights whose opening hours are known have a detector of their own.
             let has_hours = meter.load.has_lights() && site.hours_of(&meter.area).is_some();
             let kinds = if has_hours { &[FindingKind::HighBaseLoad][..] } else { &KINDS[..] };
-            let told = self.ledger.loads(site, meter, kinds, &round.electricity, span)?;
+            let mut told = self.ledger.loads(site, meter, kinds, &round.electricity, span)?;
+            let mut elsewhere = Vec::new();
+            for it in &told {
+                elsewhere.push(self.is_told_elsewhere(&tree, meter, &it.finding)?);
+            }
+            let mut is_elsewhere = elsewhere.into_iter();
+            told.retain(|_| !is_elsewhere.next().unwrap_or_default());
             self.put_loads(site, meter, told, exceptions, now)?;
         }
         round.next += count;

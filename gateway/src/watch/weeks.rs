@@ -16,14 +16,16 @@ use analysis::calendar::Exception;
 use analysis::detect::{
     MeterLimits, ScaleLimits, Spell, Standstill, StandstillLimits, WaterLimits, meter_faults, water,
 };
-use analysis::finding::FindingKind;
+use analysis::finding::{Finding, FindingKind};
 use analysis::interval::Span;
 use analysis::profile::day_start;
 use analysis::site::{Medium, Meter, Site};
 use analysis::track::Track;
 
+use super::cause::Tree;
 use super::written::take_same;
 use super::{GRACE_S, Watch, WatchError};
+use crate::ledger::is_worth;
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
@@ -99,10 +101,14 @@ impl Watch {
         let hour = (now - GRACE_S).div_euclid(HOUR_S) * HOUR_S;
         let walk = || self.walk.lock().unwrap_or_else(PoisonError::into_inner);
         let range = walk().next(hour, site.meters.len());
-        for meter in site.meters.get(range.clone()).unwrap_or_default() {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let tree = Tree::of(site);
+        for meter in tree.nearest_first.get(range.clone()).unwrap_or_default() {
             // A formula is no meter: what is wrong with its terms is said of them.
             if meter.formula.is_none() {
-                self.weeks_of(site, meter, exceptions, hour, now)?;
+                self.weeks_of(site, &tree, meter, exceptions, hour, now)?;
             }
         }
         let mut walk = walk();
@@ -113,6 +119,7 @@ impl Watch {
     fn weeks_of(
         &self,
         site: &Site,
+        tree: &Tree<'_>,
         meter: &Meter,
         exceptions: &[Exception],
         hour: i64,
@@ -132,6 +139,9 @@ impl Watch {
         for (kind, spell) in found(meter.medium, &track) {
             let mut finding = spell.finding(kind, &meter.id, &meter.area, pricing.as_ref());
             let settled = finding.closed.is_some_and(|closed| closed < now - SETTLED_S);
+            if self.is_told_elsewhere(tree, meter, &finding)? {
+                continue;
+            }
             let cause = match take_same(&mut known, &finding) {
                 Some(row) => {
                     if settled && row.draft.closed.is_some() {
@@ -141,13 +151,20 @@ impl Watch {
                     finding.opened = row.draft.opened;
                     row.draft.cause
                 }
-                None if settled => continue,
+                None if settled || !is_worth_telling(site, &finding) => continue,
                 None => finding.cause(),
             };
             self.put_one(site, &finding, &cause, exceptions, now)?;
         }
         self.withdraw(site, &known, exceptions, now)
     }
+}
+
+/// Whether a finding is worth telling: of water that runs away slowly not before it has cost
+/// something. A burst pipe is told at once, and a meter that is wrong whatever it costs.
+fn is_worth_telling(site: &Site, finding: &Finding) -> bool {
+    let is_slow = matches!(finding.kind, FindingKind::Leak | FindingKind::RunningToilet);
+    !is_slow || is_worth(site, finding)
 }
 
 /// Returns whether enough of the last week was measured to say anything.

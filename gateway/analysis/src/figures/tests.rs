@@ -68,6 +68,7 @@ fn site(zone: &str) -> Site {
         name: Text::default(),
         zone: TimeZone::get(zone).unwrap(),
         currency: "CNY".to_owned(),
+        waste_min_e4: 0,
         buildings: vec![Building { id: name("house"), name: Text::default() }],
         areas: vec![area("whole-house"), area("floor-1"), area("floor-2")],
         hours: vec![OpeningHours {

@@ -1,0 +1,194 @@
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::Clock;
+use crate::health::Health;
+use crate::ledger::Ledger;
+use crate::live::Live;
+use crate::store::Store;
+use crate::store::journal::{FindingDraft, NewMark, SiteBookRow};
+
+const DAY_S: i64 = 86_400;
+const NOW: i64 = 1_795_445_100;
+
+const BOOK: &str = r#"
+[site]
+id = "school"
+name = "实验小学"
+zone = "Asia/Shanghai"
+
+[[building]]
+id = "main"
+name = "教学楼"
+
+[[hours]]
+id = "lessons"
+name = "上课"
+weekdays = ["07:00-18:00"]
+
+[[area]]
+id = "hall"
+name = "大厅"
+building = "main"
+hours = "lessons"
+
+[[node]]
+id = "node-1"
+name = "配电间"
+interval_s = 900
+
+[[meter]]
+id = "all"
+name = "总表"
+model = "eastron-sdm630"
+area = "hall"
+node = "node-1"
+unit_id = 1
+
+[[meter]]
+id = "wing"
+name = "东翼"
+model = "eastron-sdm630"
+area = "hall"
+parent = "all"
+node = "node-1"
+unit_id = 2
+
+[[meter]]
+id = "fans"
+name = "风机"
+model = "eastron-sdm630"
+area = "hall"
+parent = "wing"
+node = "node-1"
+unit_id = 3
+"#;
+
+struct House {
+    store: Store,
+    ledger: Ledger,
+    watch: Watch,
+    _dir: TempDir,
+}
+
+fn house() -> House {
+    let dir = TempDir::new().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let book = SiteBookRow {
+        version: 0,
+        made: NOW,
+        author: "test".to_owned(),
+        note: String::new(),
+        text: BOOK.to_owned(),
+    };
+    store.journal().commit(|tx| tx.add_site_book(&book)).unwrap();
+    let clock = Clock::manual(NOW);
+    let ledger = Ledger::new(&store, &clock);
+    assert!(ledger.reload().unwrap(), "the site book has mistakes");
+    let watch = Watch::new(&store, &ledger, &clock, &Health::default(), &Live::default(), "");
+    House { store, ledger, watch, _dir: dir }
+}
+
+impl House {
+    /// Writes a finding of the last three days; returns its number.
+    fn wrote(&self, kind: FindingKind, meter: &str, closed: Option<i64>, waste: i64) -> i64 {
+        let opened = NOW - 3 * DAY_S;
+        let draft = FindingDraft {
+            cause: format!("{}/{meter}", kind.code()),
+            kind: kind.code().to_owned(),
+            meter: Name::new(meter).unwrap(),
+            area: Name::new("hall").unwrap(),
+            opened,
+            closed,
+            waste,
+            cost_e4: 0,
+            evidence: "[]".to_owned(),
+        };
+        self.store.journal().commit(|tx| tx.put_finding(&draft, NOW)).unwrap().0
+    }
+
+    /// Whether ten units that a meter wasted since yesterday are told elsewhere.
+    fn is_elsewhere(&self, kind: FindingKind, meter: &str) -> bool {
+        let site = self.ledger.site().unwrap();
+        let meter = site.meter(&Name::new(meter).unwrap()).unwrap();
+        let finding = Finding {
+            kind,
+            meter: meter.id,
+            area: meter.area,
+            opened: NOW - DAY_S,
+            closed: None,
+            waste: 10_000_000,
+            cost_e4: None,
+            evidence: Vec::new(),
+        };
+        self.watch.is_told_elsewhere(&Tree::of(&site), meter, &finding).unwrap()
+    }
+}
+
+#[test]
+fn meters_nearest_to_the_loads_are_looked_at_first() {
+    let house = house();
+    let site = house.ledger.site().unwrap();
+
+    let order: Vec<&str> =
+        Tree::of(&site).nearest_first.iter().map(|meter| meter.id.as_str()).collect();
+
+    assert_eq!(order, ["fans", "wing", "all"]);
+}
+
+#[test]
+fn what_a_meter_wastes_is_not_told_again_of_those_before_it() {
+    let house = house();
+    assert!(!house.is_elsewhere(FindingKind::AfterHoursLoad, "all"));
+
+    house.wrote(FindingKind::AfterHoursLoad, "fans", None, 6_000_000);
+
+    assert!(house.is_elsewhere(FindingKind::AfterHoursLoad, "all"));
+    assert!(house.is_elsewhere(FindingKind::AfterHoursLoad, "wing"));
+    // The other way round, and of another kind, it is another matter.
+    assert!(!house.is_elsewhere(FindingKind::AfterHoursLoad, "fans"));
+    assert!(!house.is_elsewhere(FindingKind::HighBaseLoad, "all"));
+}
+
+#[test]
+fn a_small_part_behind_a_meter_does_not_hide_the_rest() {
+    let house = house();
+
+    house.wrote(FindingKind::AfterHoursLoad, "fans", None, 2_000_000);
+    assert!(!house.is_elsewhere(FindingKind::AfterHoursLoad, "all"));
+    house.wrote(FindingKind::AfterHoursLoad, "wing", None, 4_000_000);
+
+    assert!(house.is_elsewhere(FindingKind::AfterHoursLoad, "all"));
+}
+
+#[test]
+fn a_meter_that_counts_in_another_unit_does_not_seem_to_run_at_night_too() {
+    let house = house();
+
+    let id = house.wrote(FindingKind::ScaleChange, "fans", None, 0);
+    let hidden = house.is_elsewhere(FindingKind::AfterHoursLoad, "fans");
+    let itself = house.is_elsewhere(FindingKind::ScaleChange, "fans");
+    let mark = NewMark {
+        finding: id,
+        kind: "false_alarm".to_owned(),
+        author: "engineer".to_owned(),
+        made: NOW,
+        until: None,
+        note: None,
+    };
+    house.store.journal().commit(|tx| tx.mark(&mark)).unwrap();
+
+    assert!(hidden);
+    assert!(!itself);
+    assert!(!house.is_elsewhere(FindingKind::AfterHoursLoad, "fans"), "it was called false");
+}
+
+#[test]
+fn what_is_over_or_taken_back_explains_nothing_later() {
+    let house = house();
+
+    house.wrote(FindingKind::ScaleChange, "fans", Some(NOW - 3 * DAY_S), 0);
+    house.wrote(FindingKind::Spike, "fans", Some(NOW - 2 * DAY_S), 0);
+
+    assert!(!house.is_elsewhere(FindingKind::AfterHoursLoad, "fans"));
+}
