@@ -37,6 +37,8 @@ pub enum Code {
     SiteBookMissing,
     /// A node's last will arrived.
     NodeGone,
+    /// A node did not take its new program, or went back to the one before.
+    UpdateFailed,
     /// Payloads were put into quarantine.
     PayloadsRejected,
     /// A detector or a report could not do its work.
@@ -67,6 +69,7 @@ impl Code {
             Self::CalendarMissing => "calendar_missing",
             Self::SiteBookMissing => "site_book_missing",
             Self::NodeGone => "node_gone",
+            Self::UpdateFailed => "update_failed",
             Self::PayloadsRejected => "payloads_rejected",
             Self::WorkFailing => "work_failing",
             Self::InfluxAway => "influx_away",

@@ -44,7 +44,7 @@ use crate::report::{self, Report};
 use crate::store::journal::MeterEventRow;
 use crate::store::{Options, Store, StoreError};
 use crate::watch::Watch;
-use crate::web::{self, Rooms, WebState};
+use crate::web::{self, NodeTold, Rooms, WebState};
 
 #[cfg(feature = "influx")]
 pub(crate) mod influx;
@@ -165,6 +165,7 @@ impl House {
         let board = PlanBoard::default();
         let states = NodeStates::default();
         let bell = Bell::default();
+        let told = nodes_told(states.clone());
         let courier = Courier::new((&store, &clock, &live), &board, &states, &bell);
 
         let follow = Follow {
@@ -218,6 +219,7 @@ impl House {
         };
         let rooms = Rooms {
             portfolio,
+            nodes: told,
             bell,
             ..rooms(store, ledger, clock, health, live, &config.web.base_url, options)
         };
@@ -448,9 +450,18 @@ fn rooms(
         workbook: Box::new(workbook),
         send_report: Box::new(send_report),
         portfolio: None,
+        nodes: Box::new(Vec::new),
         bell: Bell::default(),
         options,
     }
+}
+
+/// What the web asks of nodes.
+fn nodes_told(states: NodeStates) -> Box<web::Nodes> {
+    Box::new(move || {
+        let told = states.all().into_iter();
+        told.map(|(node, it)| NodeTold { node, state: it.state, update: it.update }).collect()
+    })
 }
 
 fn described<'a>(

@@ -7,6 +7,7 @@ use e2e::board::{Board, image};
 use e2e::field::Field;
 use e2e::gateway::{CONFIG, Gateway};
 use e2e::world::{World, free_port, story, wait_for};
+use serde_json::Value;
 
 const NODE: &str = "node-office";
 
@@ -29,6 +30,12 @@ fn signed(world: &World, name: &str, board: &str, version: [u8; 3], key: &str) -
     let [major, minor, patch] = version;
     anyhow::ensure!(printed.contains(&format!("{board} {major}.{minor}.{patch}")), "{printed}");
     Ok(std::fs::read(world.folder().join(out))?)
+}
+
+/// Gives the node an update, without waiting for what becomes of it.
+fn give(world: &World, update: &str) -> Result<String> {
+    let arguments = ["node", "update", NODE, update, "--wait", "0", "--config", CONFIG];
+    world.carry_out(&arguments)
 }
 
 /// What is around the board.
@@ -116,7 +123,7 @@ fn a_board_takes_only_the_right_program_through_every_interruption_and_can_go_ba
         // The right one, with the power cut off in the midst of it, and then the gateway.
         let second = signed(world, "second", "qemu-mps2", [0, 2, 0], own)?;
         let pieces = (second.len() - MANIFEST).div_ceil(4096);
-        world.carry_out(&["node", "update", NODE, "second.update", "--config", CONFIG])?;
+        give(world, "second.update")?;
         let (mut board, _) = bench.power_on(world)?;
         board.process.line("update loading 9")?;
         board.process.kill()?;
@@ -133,12 +140,16 @@ fn a_board_takes_only_the_right_program_through_every_interruption_and_can_go_ba
         anyhow::ensure!(boot.contains("a new program, on trial"), "{boot}");
         anyhow::ensure!(board.process.line("version minor ")? == "2");
         board.process.line("kept")?;
+        // Whoever gave it reads that it runs.
+        let told =
+            world.carry_out(&["node", "update", NODE, "second.update", "--config", CONFIG])?;
+        anyhow::ensure!(told.contains("runs 0.2.0 and has reached the gateway"), "{told}");
         board.process.kill()?;
         println!("{pieces} pieces, power cut after {from} of them, then the gateway gone");
 
         // The next one comes up while the gateway is away, and is not kept.
         let _third = signed(world, "third", "qemu-mps2", [0, 3, 0], own)?;
-        world.carry_out(&["node", "update", NODE, "third.update", "--config", CONFIG])?;
+        give(world, "third.update")?;
         let (mut board, boot) = bench.power_on(world)?;
         anyhow::ensure!(boot.contains("as ever"), "{boot}");
         board.process.line("update restarting")?;
@@ -154,6 +165,20 @@ fn a_board_takes_only_the_right_program_through_every_interruption_and_can_go_ba
         anyhow::ensure!(board.process.line("version minor ")? == "2");
         bench.begin_gateway(world)?;
         bench.wait_for_outcome("rolled-back")?;
+        let gateway = bench.gateway()?;
+        gateway.wait("the notice of an update that failed", "/api/v1/status", |status| {
+            let mut notices = status["notices"].as_array()?.iter();
+            let is_it = |it: &Value| {
+                it["code"] == "update_failed" && it["params"]["reason"] == "rolled_back"
+            };
+            notices.any(is_it).then_some(())
+        })?;
+        gateway.wait("the program that the node runs", "/api/v1/nodes", |nodes| {
+            let mut nodes = nodes["nodes"].as_array()?.iter();
+            let node = nodes.find(|it| it["id"] == NODE)?;
+            let runs = node["version"] == "0.2.0" && node["update"]["state"] == "rolled_back";
+            runs.then_some(())
+        })?;
         println!("0.3.0 was not kept; 0.2.0 runs and says so");
         Ok(())
     });

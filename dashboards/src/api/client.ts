@@ -38,6 +38,8 @@ export type MeterRow = Schemas['MeterRow'];
 export type Meters = Schemas['Meters'];
 export type MeterYear = Schemas['MeterYear'];
 export type Month = Schemas['Month'];
+export type NodeRow = Schemas['NodeRow'];
+export type Nodes = Schemas['Nodes'];
 export type Notice = Schemas['Notice'];
 export type Patrol = Schemas['Patrol'];
 export type PatrolArea = Schemas['PatrolArea'];
@@ -166,6 +168,7 @@ export const api = {
   undoEvent: (id: string, event: number) =>
     call('DELETE', `/meters/${name(id)}/events/${event}`) as Promise<MeterEvent>,
   mails: () => get<Mails>('/mails?limit=100'),
+  nodes: () => get<Nodes>('/nodes'),
   setUp: (who: Schemas['Credentials']) => call('POST', '/setup', who),
   logIn: (who: Schemas['Credentials']) => call('POST', '/session', who),
   logOut: () => call('DELETE', '/session'),

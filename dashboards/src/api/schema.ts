@@ -338,6 +338,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the nodes of the site: whether each is there, and which program it runs. */
+        get: operations["list_nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/nodes/{id}/commands": {
         parameters: {
             query?: never;
@@ -1804,13 +1821,56 @@ export interface components {
             /** @description One row per command, 50 at most. */
             commands: components["schemas"]["CommandRow"][];
         };
+        /** @description One node. */
+        NodeRow: {
+            /** @description Identifier in the site book. */
+            id: string;
+            /** @description What people call it. */
+            name: components["schemas"]["Text"];
+            /** @description Whether it is there; null until it has told something since the gateway started. */
+            here: boolean | null;
+            /**
+             * Format: date-time
+             * @description When it last told of itself.
+             */
+            told_at: string | null;
+            /** @description The version of the program that it runs, as `1.2.3`. */
+            version: string | null;
+            update: null | components["schemas"]["NodeUpdate"];
+        };
+        /** @description How far a node is with a new program. */
+        NodeUpdate: {
+            /** @description How far it is. */
+            state: components["schemas"]["NodeUpdateState"];
+            reason: null | components["schemas"]["NodeUpdateReason"];
+            /**
+             * Format: int32
+             * @description Bytes that it has of it.
+             */
+            loaded_bytes: number;
+        };
+        /**
+         * @description Why a node did not take a new program.
+         * @enum {string}
+         */
+        NodeUpdateReason: "unreadable" | "signature" | "no_key" | "board" | "older" | "too_large" | "content" | "flash";
+        /**
+         * @description How far a node is with a new program.
+         * @enum {string}
+         */
+        NodeUpdateState: "idle" | "loading" | "restarting" | "rolled_back" | "refused";
+        /** @description The nodes of the site. */
+        Nodes: {
+            /** @description One row per node of the site book, in its order. */
+            nodes: components["schemas"]["NodeRow"][];
+        };
         /** @description A state that someone should know of, in words that the page translates. */
         Notice: {
             /** @description Which state. */
             code: components["schemas"]["NoticeCode"];
             /** @description How much it matters. */
             level: components["schemas"]["NoticeLevel"];
-            /** @description What to put into the sentence: `year`, `node`, `count`, `what`, `error`, `since_at`, `last_at`. */
+            /** @description What to put into the sentence: `year`, `node`, `count`, `what`, `reason`, `error`, `since_at`, `last_at`. */
             params: {
                 [key: string]: string;
             };
@@ -1819,7 +1879,7 @@ export interface components {
          * @description The states that a page can tell of.
          * @enum {string}
          */
-        NoticeCode: "disk_full" | "disk_read_only" | "store_damaged" | "backup_failing" | "broker_away" | "broker_untrusted" | "broker_refuses" | "broker_silent" | "broker_drops" | "mail_failing" | "calendar_missing" | "site_book_missing" | "node_gone" | "payloads_rejected" | "work_failing" | "influx_away" | "influx_refuses" | "influx_lines_refused" | "readings_late";
+        NoticeCode: "disk_full" | "disk_read_only" | "store_damaged" | "backup_failing" | "broker_away" | "broker_untrusted" | "broker_refuses" | "broker_silent" | "broker_drops" | "mail_failing" | "calendar_missing" | "site_book_missing" | "node_gone" | "update_failed" | "payloads_rejected" | "work_failing" | "influx_away" | "influx_refuses" | "influx_lines_refused" | "readings_late";
         /**
          * @description How much a notice matters.
          * @enum {string}
@@ -3717,6 +3777,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MonthBuildings"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_nodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Nodes"];
                 };
             };
             /** @description Refused, and why */

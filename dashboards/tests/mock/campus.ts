@@ -446,6 +446,17 @@ export class Campus {
     return { from: days[0]?.date ?? '', to: dateOf(NOW), unit: kind.row.unit, days };
   }
 
+  nodes(): Schemas['Nodes'] {
+    const at = rfc(NOW);
+    const idle = { state: 'idle' as const, reason: null, loaded_bytes: 0 };
+    return {
+      nodes: [
+        { id: 'node-office', name: { zh: '综合楼配电间', en: 'Main block, cabinet' }, here: true, told_at: at, version: '0.1.0', update: idle },
+        { id: 'node-campus', name: { zh: '校园总表', en: 'Campus' }, here: null, told_at: null, version: null, update: null },
+      ],
+    };
+  }
+
   mails(): Schemas['Mails'] {
     if (this.scenario !== 'left_on') return { mails: [] };
     const place = '综合楼二层东区';

@@ -167,6 +167,7 @@ export class Gateway {
       return answer(row === null ? null : { meter: { id, name: row.name }, unit: row.unit, events: [...events].reverse() });
     }
     if (path === '/mails') return send(200, campus.mails());
+    if (path === '/nodes') return send(200, campus.nodes());
     if (path === '/live') return this.live(response);
     if (meter !== null) {
       const id = decodeURIComponent(meter[1] ?? '');

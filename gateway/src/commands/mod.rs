@@ -222,7 +222,8 @@ enum NodeTask {
         after_help = "Example: gengfu node sign firmware/boards/target/images/nucleo-h743 --key update.key"
     )]
     Sign(update::SignArguments),
-    /// Give a node a new program: it loads it piece by piece from the running gateway.
+    /// Give a node a new program: it loads it piece by piece from the running gateway. Tells how
+    /// far it is until the node runs it or says why not.
     #[command(after_help = "Example: gengfu node update node-1 nucleo-h743.update")]
     Update(update::UpdateArguments),
 }
@@ -292,7 +293,7 @@ fn carry_out_for_node(command: NodeCommand, clock: Clock) -> Result<()> {
         Some(NodeTask::Enroll(arguments)) => enroll::enroll(&arguments, &clock),
         Some(NodeTask::Keys(arguments)) => update::keys(&arguments),
         Some(NodeTask::Sign(arguments)) => update::sign(&arguments),
-        Some(NodeTask::Update(arguments)) => update::update(&arguments),
+        Some(NodeTask::Update(arguments)) => update::update(&arguments, &clock),
         None => {
             let arguments = command.run.context("which node? `gengfu node --help` shows one")?;
             field::node(arguments, clock)

@@ -1,18 +1,23 @@
 //! `node keys`, `node sign`, `node update`: new programs for microcontrollers.
+//!
+//! The gateway hands out what lies in its folder ([`crate::ingest::updates`]); here it is made,
+//! put there, and watched on its way.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use rcgen::{KeyPair, PKCS_ED25519, SigningKey as _};
 use sha2::{Digest as _, Sha256};
 use wire::Name;
-use wire::message::{ImageMark, Manifest, Version};
+use wire::message::{ImageMark, Manifest, PIECE, UpdateAsk, UpdateFault, UpdateState, Version};
 
-use super::say;
+use super::{note, runtime, say};
 use crate::authority::{put, put_bytes};
+use crate::clock::Clock;
 use crate::config::Config;
-use crate::ingest::updates::{UPDATES_FOLDER, update_file};
+use crate::ingest::updates::{UPDATES_FOLDER, said_file, update_file};
 
 /// Where the keys go.
 #[derive(Debug, Args)]
@@ -152,18 +157,27 @@ pub(super) struct UpdateArguments {
     /// The node, as in the site book.
     node: Name,
     /// The signed image.
-    update: PathBuf,
+    #[arg(required_unless_present = "withdraw")]
+    update: Option<PathBuf>,
+    /// Take back what was given to it; what it runs already stays.
+    #[arg(long, conflicts_with = "update")]
+    withdraw: bool,
+    /// For how many minutes to tell how far it is; 0 tells nothing.
+    #[arg(long, default_value_t = 30)]
+    wait: u32,
     /// The configuration file of the gateway.
     #[arg(long, default_value = "gengfu.toml")]
     config: PathBuf,
 }
 
-/// Puts an update where the running gateway finds it for a node.
-pub(super) fn update(arguments: &UpdateArguments) -> Result<()> {
+/// Puts an update where the running gateway finds it for a node, and tells what becomes of it.
+pub(super) fn update(arguments: &UpdateArguments, clock: &Clock) -> Result<()> {
     let config = Config::load(&arguments.config)?;
-    let path = arguments.update.display();
-    let bytes =
-        std::fs::read(&arguments.update).with_context(|| format!("cannot read `{path}`"))?;
+    let folder = config.data_dir.join(UPDATES_FOLDER);
+    let node = arguments.node;
+    let Some(update) = &arguments.update else { return withdraw(&folder, &node) };
+    let path = update.display();
+    let bytes = std::fs::read(update).with_context(|| format!("cannot read `{path}`"))?;
     let manifest = Manifest::decode(&bytes).ok();
     let manifest = manifest.with_context(|| format!("`{path}` is no signed image"))?;
     let image = bytes.get(Manifest::LEN..).unwrap_or_default();
@@ -172,21 +186,204 @@ pub(super) fn update(arguments: &UpdateArguments) -> Result<()> {
     {
         bail!("`{path}` is damaged: copy it again");
     }
-    let folder = config.data_dir.join(UPDATES_FOLDER);
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make `{}`", folder.display()))?;
-    let node = arguments.node;
     put_bytes(&folder.join(update_file(&node)), &bytes, 0o644)?;
     let (board, version) = (manifest.board, told(manifest.version));
     say(format!("采集器 `{node}` 一分钟内开始下载 {board} {version}；断线断电后接着下。"));
-    say("签名、板型和版本由采集器自己核对；新程序连不上网关就退回旧的。结果见网关日志。");
+    say("签名、板型和版本由采集器自己核对；新程序连不上网关就退回旧的。");
     say("");
     say(format!(
         "Node `{node}` begins to load {board} {version} within a minute, and goes on after any \
          interruption."
     ));
     say("Signature, board and version are checked by the node itself; a new program that does \
-         not reach the gateway gives way to the one before. The gateway's log tells what came \
-         of it.");
+         not reach the gateway gives way to the one before.");
+    if arguments.wait == 0 {
+        return Ok(());
+    }
+    say("");
+    let until = clock.now().saturating_add(i64::from(arguments.wait) * 60);
+    runtime()?.block_on(follow(&folder, &node, &manifest, until, clock))
+}
+
+fn withdraw(folder: &Path, node: &Name) -> Result<()> {
+    let path = folder.join(update_file(node));
+    std::fs::remove_file(&path).with_context(|| format!("there is no `{}`", path.display()))?;
+    say(format!("给采集器 `{node}` 的新程序已撤回。"));
+    say(format!("The new program for node `{node}` is taken back."));
     Ok(())
+}
+
+/// How often what the node has said is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Tells how far a node is with an update until it runs it or has said why not.
+async fn follow(
+    folder: &Path,
+    node: &Name,
+    manifest: &Manifest,
+    until: i64,
+    clock: &Clock,
+) -> Result<()> {
+    let version = told(manifest.version);
+    let mut before = None;
+    while clock.now() < until {
+        let said = std::fs::read(folder.join(said_file(node))).ok();
+        let step =
+            said.and_then(|said| UpdateAsk::decode(&said).ok()).map(|it| step(&it, manifest));
+        if step != before {
+            match step {
+                Some(Step::Runs) => {
+                    say(format!("采集器 `{node}` 已运行 {version}，并连上了网关。"));
+                    say(format!("Node `{node}` runs {version} and has reached the gateway."));
+                    return Ok(());
+                }
+                Some(Step::Failed(state)) => {
+                    let (chinese, english) = why(state);
+                    say(format!("采集器 `{node}` 没有换上 {version}：{chinese}。旧程序照常运行。"));
+                    bail!(
+                        "node `{node}` did not take {version}: {english}; the one before runs on"
+                    );
+                }
+                Some(Step::Loading { tenths }) => {
+                    note(&format!("已下载 loaded: {} %", tenths * 10));
+                }
+                Some(Step::Restarting) => {
+                    note(
+                        "已下载并核对，正在重启试用 loaded and checked; it starts again to try it",
+                    );
+                }
+                Some(Step::Waiting) | None => {
+                    note("等采集器来取 waiting for the node to ask for it");
+                }
+            }
+            before = step;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    bail!(
+        "到时间了，采集器 `{node}` 还没有结果；它会接着做 time is up and node `{node}` is not done; \
+         it goes on by itself"
+    )
+}
+
+/// How far a node is with a certain update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// It has said nothing of this one.
+    Waiting,
+    Loading {
+        tenths: u32,
+    },
+    Restarting,
+    Runs,
+    Failed(UpdateState),
+}
+
+fn step(said: &UpdateAsk, update: &Manifest) -> Step {
+    if said.version == update.version {
+        return Step::Runs;
+    }
+    if said.offer != update.id() {
+        return Step::Waiting;
+    }
+    match said.state {
+        UpdateState::Idle => Step::Waiting,
+        UpdateState::Loading => {
+            // Whole pieces, so that the last of a short image counts as what it is.
+            let pieces = update.len.div_ceil(PIECE_LEN).max(1);
+            Step::Loading { tenths: said.at.div_ceil(PIECE_LEN).min(pieces) * 10 / pieces }
+        }
+        UpdateState::Restarting => Step::Restarting,
+        UpdateState::RolledBack | UpdateState::Refused(_) => Step::Failed(said.state),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a sector of a flash")]
+const PIECE_LEN: u32 = PIECE as u32;
+
+/// Why a node did not take an update, in Chinese and English.
+fn why(state: UpdateState) -> (&'static str, &'static str) {
+    let UpdateState::Refused(fault) = state else {
+        return (
+            "新程序没能连上网关，已退回旧程序",
+            "it did not reach the gateway, or was reset before",
+        );
+    };
+    match fault {
+        UpdateFault::Unreadable => ("清单读不懂", "its manifest cannot be read"),
+        UpdateFault::Signature => {
+            ("签名不是采集器认的那把钥匙签的", "it is not signed by the key that the node knows")
+        }
+        UpdateFault::NoKey => (
+            "采集器登记时没有带 `--update-key`，不接受联网更新，请用线缆刷写",
+            "the node was enrolled without `--update-key`, so it is flashed by cable",
+        ),
+        UpdateFault::Board => ("程序是给另一种板子的", "it is for another board"),
+        UpdateFault::Older => {
+            ("版本不比正在运行的新", "it is not newer than the program that runs")
+        }
+        UpdateFault::TooLarge => ("程序太大，放不下", "there is no room for it"),
+        UpdateFault::Content => {
+            ("下载到的内容与签名时的不一样", "what came is not what was signed")
+        }
+        UpdateFault::Flash => ("采集器的闪存写不进去", "the node's flash fails"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: Version = Version { major: 1, minor: 0, patch: 0 };
+
+    fn manifest() -> Manifest {
+        let board = Name::new("board-1").unwrap();
+        let version = Version { minor: 1, ..OLD };
+        Manifest { board, version, len: 4096 * 4 + 1, sha256: [7; 32], signature: [0; 64] }
+    }
+
+    fn said(offer: u32, at: u32, state: UpdateState) -> UpdateAsk {
+        UpdateAsk { board: manifest().board, version: OLD, offer, at, state }
+    }
+
+    async fn check(said: UpdateAsk) -> Result<()> {
+        let folder = tempfile::tempdir().unwrap();
+        let node = Name::new("node-1").unwrap();
+        let mut bytes = [0; UpdateAsk::BYTES_MAX];
+        let len = said.encode(&mut bytes).unwrap();
+        std::fs::write(folder.path().join(said_file(&node)), &bytes[..len]).unwrap();
+        // Its clock stands, so it ends only by what the node said.
+        follow(folder.path(), &node, &manifest(), 1, &Clock::manual(0)).await
+    }
+
+    #[test]
+    fn only_what_is_said_of_this_update_tells_how_far_it_is() {
+        let (id, loading) = (manifest().id(), UpdateState::Loading);
+        let steps = [
+            (said(id, 0, loading), Step::Loading { tenths: 0 }),
+            (said(id, 4096 * 3, loading), Step::Loading { tenths: 6 }),
+            (said(id, 0, UpdateState::Restarting), Step::Restarting),
+            (said(id ^ 1, 0, UpdateState::RolledBack), Step::Waiting),
+            (said(0, 0, UpdateState::Idle), Step::Waiting),
+            (UpdateAsk { version: manifest().version, ..said(0, 0, loading) }, Step::Runs),
+        ];
+
+        for (said, wanted) in steps {
+            assert_eq!(step(&said, &manifest()), wanted, "{said:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_reads_why_a_node_did_not_take_it_and_that_it_runs() {
+        let refused = said(manifest().id(), 0, UpdateState::Refused(UpdateFault::Older));
+        let runs = UpdateAsk { version: manifest().version, ..said(0, 0, UpdateState::Idle) };
+
+        let error = check(refused).await.unwrap_err().to_string();
+        check(runs).await.unwrap();
+
+        assert!(error.contains("not newer than the program that runs"), "{error}");
+        assert!(error.contains("did not take 1.1.0"), "{error}");
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::{broadcast, watch};
 use wire::Name;
-use wire::message::{Applied, CommandResult, State};
+use wire::message::{Applied, CommandResult, State, UpdateAsk};
 use wire::topic::Channel;
 
 /// The encoded plan of each node.
@@ -126,6 +126,8 @@ pub struct NodeState {
     pub state: Option<(State, i64)>,
     /// What became of its newest plan, and when it said so.
     pub applied: Option<(Applied, i64)>,
+    /// Its program, and how far it is with a new one, and when it said so.
+    pub update: Option<(UpdateAsk, i64)>,
 }
 
 /// What all nodes last told about themselves. Cheap to clone; all clones see the same.

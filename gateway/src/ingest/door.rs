@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use wire::Name;
-use wire::message::{Applied, CommandResult, State, UpdateAsk, Version};
+use wire::message::{Applied, CommandResult, State, UpdateAsk, UpdateState, Version};
 use wire::topic::Channel;
 
 use super::board::{NodeAnswer, NodeCommand, NodeStates, PlanBoard};
@@ -176,13 +176,23 @@ impl Door {
     }
 
     fn answer(&self, node: &Name, ask: &UpdateAsk) -> Judged {
-        if self.roster.borrow().knows(node)
-            && let Some(payload) = self.updates.answer(node, ask)
-        {
+        if !self.roster.borrow().knows(node) {
+            return Judged::Done;
+        }
+        if let Some(payload) = self.updates.answer(node, ask) {
             let (node, payload) = (*node, payload.into());
             self.board.command(NodeCommand { node, channel: Channel::UpdatePiece, payload });
         }
-        Judged::Done
+        let failed = matches!(ask.state, UpdateState::RolledBack | UpdateState::Refused(_));
+        // What was taken back concerns nobody any more.
+        if failed && self.updates.offers(node, ask.offer) {
+            let params =
+                [("node", node.to_string()), ("reason", ask.state.code().replace('-', "_"))];
+            self.health.raise(Code::UpdateFailed, node.as_str(), Level::Warn, params);
+        } else {
+            self.health.clear(Code::UpdateFailed, node.as_str());
+        }
+        self.note(node, |known, now| known.update = Some((*ask, now)))
     }
 
     fn note(&self, node: &Name, tell: impl FnOnce(&mut super::board::NodeState, i64)) -> Judged {

@@ -26,6 +26,13 @@ pub fn update_file(node: &Name) -> String {
     format!("{node}.update")
 }
 
+/// Returns the name of the file beside it that holds what the node last said of it, an
+/// [`UpdateAsk`]: by it `gengfu node update` tells how far the node is.
+#[must_use]
+pub fn said_file(node: &Name) -> String {
+    format!("{node}.said")
+}
+
 /// What there is for nodes. Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Updates(Arc<Inner>);
@@ -51,11 +58,8 @@ impl Updates {
     #[must_use]
     pub fn answer(&self, node: &Name, ask: &UpdateAsk) -> Option<Vec<u8>> {
         self.tell(node, ask);
-        let path = self.0.folder.as_ref()?.join(update_file(node));
-        let file = File::open(path).ok()?;
-        let mut head = [0; Manifest::LEN];
-        file.read_exact_at(&mut head, 0).ok()?;
-        let manifest = Manifest::decode(&head).ok()?;
+        let (file, head, manifest) = self.offered(node)?;
+        self.keep(node, ask);
         let is_this = ask.offer == manifest.id();
         let mut piece = [0; PIECE];
         let answer = match ask.state {
@@ -79,6 +83,33 @@ impl Updates {
         let len = answer.encode(&mut bytes).ok()?;
         bytes.truncate(len);
         Some(bytes)
+    }
+
+    /// Returns whether there is an update for a node, and it is this one ([`Manifest::id`]).
+    #[must_use]
+    pub fn offers(&self, node: &Name, id: u32) -> bool {
+        self.offered(node).is_some_and(|(_, _, manifest)| manifest.id() == id)
+    }
+
+    fn offered(&self, node: &Name) -> Option<(File, [u8; Manifest::LEN], Manifest)> {
+        let file = File::open(self.0.folder.as_ref()?.join(update_file(node))).ok()?;
+        let mut head = [0; Manifest::LEN];
+        file.read_exact_at(&mut head, 0).ok()?;
+        let manifest = Manifest::decode(&head).ok()?;
+        Some((file, head, manifest))
+    }
+
+    /// Keeps what a node said for whoever waits at a terminal. If that cannot be written, he
+    /// sees less, and nothing else depends on it.
+    fn keep(&self, node: &Name, ask: &UpdateAsk) {
+        let Some(folder) = &self.0.folder else { return };
+        let mut bytes = [0; UpdateAsk::BYTES_MAX];
+        let Ok(len) = ask.encode(&mut bytes) else { return };
+        let bytes = bytes.get(..len).unwrap_or_default();
+        let building = folder.join(format!("{node}.saying"));
+        std::fs::write(&building, bytes)
+            .and_then(|()| std::fs::rename(&building, folder.join(said_file(node))))
+            .ok();
     }
 
     fn tell(&self, node: &Name, ask: &UpdateAsk) {

@@ -129,6 +129,7 @@ impl From<health::Code> for NoticeCode {
             health::Code::CalendarMissing => Self::CalendarMissing,
             health::Code::SiteBookMissing => Self::SiteBookMissing,
             health::Code::NodeGone => Self::NodeGone,
+            health::Code::UpdateFailed => Self::UpdateFailed,
             health::Code::PayloadsRejected => Self::PayloadsRejected,
             health::Code::WorkFailing => Self::WorkFailing,
             health::Code::InfluxAway => Self::InfluxAway,

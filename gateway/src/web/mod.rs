@@ -37,6 +37,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
+use wire::Name;
+use wire::message::{self, UpdateAsk};
 
 use crate::clock::Clock;
 use crate::health::Health;
@@ -87,6 +89,20 @@ pub type SendReport =
 /// are kept together; another room's, as above. May block for as long as a server takes.
 pub type Portfolio = dyn Fn(i64, i64) -> Result<Vec<SiteDay>, AnyError> + Send + Sync;
 
+/// What a node last told of itself, and when (Unix seconds).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NodeTold {
+    /// Which node.
+    pub node: Name,
+    /// That it is there, or its last will.
+    pub state: Option<(message::State, i64)>,
+    /// Its program, and how far it is with a new one; nothing if it is updated otherwise.
+    pub update: Option<(UpdateAsk, i64)>,
+}
+
+/// Returns what all nodes last told of themselves; another room's, as above.
+pub type Nodes = dyn Fn() -> Vec<NodeTold> + Send + Sync;
+
 /// The rooms that the web asks.
 pub struct Rooms {
     /// What was measured, and what was decided.
@@ -105,6 +121,8 @@ pub struct Rooms {
     pub send_report: Box<SendReport>,
     /// Reads the days of all sites; `None` where only this site is known.
     pub portfolio: Option<Box<Portfolio>>,
+    /// What nodes told of themselves.
+    pub nodes: Box<Nodes>,
     /// Rung when a command to a node was written.
     pub bell: Arc<Notify>,
     /// How the web behaves.

@@ -17,6 +17,7 @@ pub mod live;
 pub mod mail;
 pub mod meter;
 pub mod month;
+pub mod node;
 pub mod patrol;
 pub mod place;
 pub mod portfolio;

@@ -61,7 +61,7 @@ pub struct Notice {
     pub code: NoticeCode,
     /// How much it matters.
     pub level: NoticeLevel,
-    /// What to put into the sentence: `year`, `node`, `count`, `what`, `error`, `since_at`, `last_at`.
+    /// What to put into the sentence: `year`, `node`, `count`, `what`, `reason`, `error`, `since_at`, `last_at`.
     pub params: BTreeMap<String, String>,
 }
 
@@ -108,6 +108,9 @@ pub enum NoticeCode {
     SiteBookMissing,
     /// `node` has said good-bye, or the broker said it for it.
     NodeGone,
+    /// `node` did not take its new program, or went back to the one before; `reason` is one of
+    /// the update's states or reasons.
+    UpdateFailed,
     /// `count` payloads could not be read.
     PayloadsRejected,
     /// A detector or a report could not do its work.

@@ -14,6 +14,7 @@ mod findings;
 mod mails;
 mod meters;
 mod months;
+mod nodes;
 mod patrol;
 mod portfolio;
 mod preview;
@@ -49,6 +50,7 @@ mod why;
         meters::get_meter,
         meters::get_meter_day,
         meters::get_meter_year,
+        nodes::list_nodes,
         commands::list_commands,
         commands::give_command,
         events::list_events,
@@ -106,6 +108,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/meters/{id}/events", get(events::list_events).post(events::add_event))
         .route("/api/v1/meters/{id}/events/preview", post(events::preview_event))
         .route("/api/v1/meters/{id}/events/{event}", delete(events::undo_event))
+        .route("/api/v1/nodes", get(nodes::list_nodes))
         .route(
             "/api/v1/nodes/{id}/commands",
             get(commands::list_commands).post(commands::give_command),

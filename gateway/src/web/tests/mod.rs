@@ -27,6 +27,7 @@ mod doors;
 mod finding_list;
 mod findings;
 mod live;
+mod nodes;
 mod portfolio;
 mod preview;
 mod savings;
@@ -147,10 +148,15 @@ impl House {
 
     /// The same, with somebody who knows other sites.
     fn empty_with(options: Options, portfolio: Option<Box<super::Portfolio>>) -> Self {
+        Self::empty_among(options, |rooms| rooms.portfolio = portfolio)
+    }
+
+    /// The same, among other rooms.
+    fn empty_among(options: Options, change: impl FnOnce(&mut Rooms)) -> Self {
         let dir = TempDir::new().expect("a folder");
         let store = Store::open(dir.path()).expect("a store");
         let clock = Clock::manual(NOW);
-        let web = WebState::new(Rooms {
+        let mut rooms = Rooms {
             ledger: Ledger::new(&store, &clock),
             store,
             clock,
@@ -158,10 +164,13 @@ impl House {
             live: Live::default(),
             workbook: Box::new(|_, _| Ok(b"workbook".to_vec())),
             send_report: Box::new(|_, _, _, _| Ok(())),
-            portfolio,
+            portfolio: None,
+            nodes: Box::new(Vec::new),
             bell: Arc::default(),
             options,
-        });
+        };
+        change(&mut rooms);
+        let web = WebState::new(rooms);
         let stop = watch::Sender::new(false);
         let router = router(web.clone(), stop.subscribe());
         Self { web, router, stop, _dir: dir }
@@ -173,7 +182,17 @@ impl House {
     }
 
     fn furnished_with(options: Options) -> Self {
-        let house = Self::empty(options);
+        Self::empty(options).furnish()
+    }
+
+    /// The same, with nodes that have told this of themselves.
+    fn with_nodes(told: Vec<super::NodeTold>) -> Self {
+        let nodes = move || told.clone();
+        Self::empty_among(Options::default(), |rooms| rooms.nodes = Box::new(nodes)).furnish()
+    }
+
+    fn furnish(self) -> Self {
+        let house = self;
         // Hashed once: it takes its time on purpose.
         let password_hash = super::hash_password(PASSWORD).expect("a hash");
         let journal = house.web.store.journal();
