@@ -23,6 +23,7 @@ use wire::{Absence, Address, List, Name, Protocol, Quantity, Reading, Unit, Valu
 
 use crate::column::{Column, ColumnError};
 use crate::electrical::{Measured, Surroundings};
+use crate::relay::Relay;
 use crate::replay::{AMOUNT_PARTS, Calendar, Series};
 use crate::script::{EVENTS_MAX, Faults, ScriptError, ScriptedEvent, Set, Timeline};
 
@@ -156,6 +157,7 @@ pub struct Campus {
     meters: Vec<Meter>,
     places: HashMap<Name, usize>,
     timelines: RwLock<Vec<Arc<Timeline>>>,
+    pub(crate) relays: Vec<Relay>,
 }
 
 impl Campus {
@@ -219,7 +221,7 @@ impl Campus {
             });
         }
         let timelines = RwLock::new(vec![Arc::default(); meters.len()]);
-        Ok(Self { meters, places, timelines })
+        Ok(Self { meters, places, timelines, relays: Vec::new() })
     }
 
     /// Returns the descriptions of the meters.

@@ -14,6 +14,7 @@
 //! {"set":"leads","meter":"office-plug","count":0}
 //! {"get":"meters"}
 //! {"get":"counter","meter":"office-plug"}
+//! {"get":"coil","meter":"light-2f-east"}
 //! ```
 //!
 //! `at` (Unix seconds) may be added to any; it is now if left out. The answer has `"ok"`, and
@@ -112,10 +113,10 @@ enum ControlError {
     Json(serde_json::Error),
     #[error(
         "the line has neither `set` (lights, silent, bad_crc, nonsense, delay_ms, wrong_address, split, noise, leads) \
-         nor `get` (meters, counter)"
+         nor `get` (meters, counter, coil)"
     )]
     NoVerb,
-    #[error("`get` is `{0}`, allowed are meters, counter")]
+    #[error("`get` is `{0}`, allowed are meters, counter, coil")]
     UnknownGet(String),
     #[error("cannot `set`: {0}; allowed are lights, silent, bad_crc, nonsense, delay_ms")]
     Set(serde_json::Error),
@@ -145,6 +146,12 @@ fn answered(campus: &Campus, line: &[u8], now: i64) -> Result<Value, ControlErro
         None => Err(ControlError::NoVerb),
         Some("meters") => Ok(json!({ "ok": true, "at": at, "meters": meters(campus) })),
         Some("counter") => counter(campus, &meter(&asked)?, at),
+        Some("coil") => {
+            let meter = meter(&asked)?;
+            let unknown = || ScriptError::UnknownMeter { meter: meter.to_string() };
+            let coil = campus.coil_of(&meter).ok_or_else(unknown)?;
+            Ok(json!({ "ok": true, "on": coil.on, "writes": coil.writes }))
+        }
         Some(other) => Err(ControlError::UnknownGet(other.to_owned())),
     }
 }

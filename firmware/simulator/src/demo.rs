@@ -9,6 +9,7 @@ use wire::{Address, Name};
 
 use crate::campus::{MeterSpec, Source};
 use crate::column::Column;
+use crate::relay::Relay;
 
 /// The bus of the office building: RTU over TCP.
 pub const OFFICE_BUS: &str = "office";
@@ -45,6 +46,18 @@ const CAMPUS: &[Row] = &[
     // The recording is of one household; a canteen draws twenty times as much.
     ("canteen-water",  "", WATER,   5, Column::Water,               20_000,   1_047),
 ];
+
+/// The address of the relay module on the office's bus. Its coils switch, from 0 on, the
+/// lights of the hall, of the second floor east and west, and of the third floor.
+pub const RELAY_UNIT_ID: u8 = 20;
+
+/// Returns the relay module of the demo campus.
+#[must_use]
+pub fn demo_relay() -> Option<Relay> {
+    let lights = OFFICE.iter().filter(|row| row.4 == Column::OfficeLighting);
+    let meters: Vec<Name> = lights.filter_map(|row| Name::new(row.0).ok()).collect();
+    Some(Relay::new(Name::new(OFFICE_BUS).ok()?, RELAY_UNIT_ID, &meters))
+}
 
 /// Returns the meters of the demo campus, parents before their children.
 #[must_use]

@@ -17,6 +17,7 @@
 //! - [`campus`]: meters, their counters and their registers at any instant;
 //! - [`demo`]: the campus that `gengfu demo` shows;
 //! - [`mod@serve`]: the buses, answered by tokio-modbus;
+//! - [`relay`]: coils that switch lights;
 //! - `national`: meters that speak DL/T 645 or CJ/T 188;
 //! - `line`: faults on the cable, byte by byte;
 //! - [`control`]: the address at which a test switches lights and breaks meters.
@@ -29,6 +30,7 @@ pub mod demo;
 mod electrical;
 mod line;
 mod national;
+pub mod relay;
 mod replay;
 pub mod script;
 pub mod serve;

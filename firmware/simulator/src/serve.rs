@@ -5,7 +5,8 @@
 //! - An unknown unit id gets no answer on RTU over TCP and exception 0x0B on Modbus TCP, as
 //!   from a converter whose meter is away.
 //! - All registers of one answer are of the same second.
-//! - Meters are read only: writing is an illegal function.
+//! - Meters are read only: writing is an illegal function. Only coils of a relay module are
+//!   written, one at a time.
 
 use std::io;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use wire::modbus::Table;
 use crate::campus::{Campus, Refusal};
 use crate::line;
 use crate::national::Asked;
-use crate::script::Faults;
+use crate::relay::Relay;
+use crate::script::{Faults, ScriptedEvent, Set};
 
 /// The time now, in Unix seconds; a demo lets it run faster.
 pub type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -132,6 +134,9 @@ impl line::Meters for Meters {
 
 impl Meters {
     fn ask(&self, asked: &SlaveRequest<'_>) -> Result<Option<Response>, ExceptionCode> {
+        if let Some(relay) = self.campus.relay_on(&self.bus, asked.slave) {
+            return self.ask_relay(relay, &asked.request).map(Some);
+        }
         let Some(place) = self.campus.on_bus(&self.bus, asked.slave) else {
             return match self.kind {
                 BusKind::RtuOverTcp => Ok(None),
@@ -156,6 +161,38 @@ impl Meters {
             Request::ReadCoils(..)
             | Request::ReadDiscreteInputs(..)
             | Request::WriteSingleCoil(..)
+            | Request::WriteMultipleCoils(..)
+            | Request::WriteSingleRegister(..)
+            | Request::WriteMultipleRegisters(..)
+            | Request::ReportServerId
+            | Request::MaskWriteRegister(..)
+            | Request::ReadWriteMultipleRegisters(..)
+            | Request::ReadDeviceIdentification(..)
+            | Request::Custom(..) => Err(ExceptionCode::IllegalFunction),
+        }
+    }
+}
+
+impl Meters {
+    fn ask_relay(&self, relay: &Relay, asked: &Request<'_>) -> Result<Response, ExceptionCode> {
+        match *asked {
+            Request::ReadCoils(address, count) => {
+                let coils = relay.read(address, count).ok_or(ExceptionCode::IllegalDataAddress)?;
+                Ok(Response::ReadCoils(coils))
+            }
+            Request::WriteSingleCoil(address, on) => {
+                let meter = relay.write(address, on).ok_or(ExceptionCode::IllegalDataAddress)?;
+                if !on {
+                    let set = Set::Lights { on: false, watts: 0 };
+                    let dark = self.campus.set(ScriptedEvent { at: (self.now)(), meter, set });
+                    dark.map_err(|_| ExceptionCode::ServerDeviceFailure)?;
+                }
+                tracing::info!(%meter, on, "coil written");
+                Ok(Response::WriteSingleCoil(address, on))
+            }
+            Request::ReadHoldingRegisters(..)
+            | Request::ReadInputRegisters(..)
+            | Request::ReadDiscreteInputs(..)
             | Request::WriteMultipleCoils(..)
             | Request::WriteSingleRegister(..)
             | Request::WriteMultipleRegisters(..)

@@ -26,7 +26,8 @@ pub(super) fn simulate(
     clock: Clock,
 ) -> Result<()> {
     runtime()?.block_on(async {
-        let meters = Arc::new(Campus::load(&simulator::demo_campus())?);
+        let relay = demo::demo_relay().context("the relay of the demo")?;
+        let meters = Arc::new(Campus::load(&simulator::demo_campus())?.with_relay(relay));
         let now: Now = Arc::new(move || clock.now());
         let (stop, shutdown) = watch::channel(false);
 

@@ -210,7 +210,8 @@ pub fn campus() -> Result<Campus> {
             calendar.make_up_days.extend(days.iter().copied().filter(of(DayType::MakeUp)));
         }
     }
-    Ok(Campus::load_with(&simulator::demo_campus(), &calendar)?)
+    let relay = demo::demo_relay().context("the relay of the demo")?;
+    Ok(Campus::load_with(&simulator::demo_campus(), &calendar)?.with_relay(relay))
 }
 
 fn holidays_say(calendar: &HolidayCalendar, day: Date) -> DayType {

@@ -11,7 +11,7 @@ use wire::models::{self, Model};
 
 use super::*;
 use crate::campus::MeterSpec;
-use crate::demo::demo_campus;
+use crate::demo::{RELAY_UNIT_ID, demo_campus, demo_relay};
 use crate::script::{ScriptedEvent, Set};
 
 const NOW: i64 = 1_789_516_800;
@@ -29,7 +29,8 @@ struct Served {
 }
 
 async fn served() -> Served {
-    let campus = Arc::new(Campus::load(&demo_campus()).unwrap());
+    let campus = Campus::load(&demo_campus()).unwrap().with_relay(demo_relay().unwrap());
+    let campus = Arc::new(campus);
     let (stop, stopped) = watch::channel(false);
     let mut buses = Vec::new();
     let mut addresses = Vec::new();
@@ -241,4 +242,32 @@ async fn a_client_that_sends_rubbish_spoils_only_its_own_connection() {
     let mut client = served.connect(&spec("office-main")).await;
     assert_eq!(read(&mut client, Table::Input, 0x0048, 2).await.len(), 2);
     client.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_coil_switches_its_lights_and_nothing_else_is_written() {
+    let served = served().await;
+    let name = Name::new("light-2f-east").unwrap();
+    served.set("light-2f-east", Set::Lights { on: true, watts: 6_000 });
+    let lit = served.campus.power_at(&name, NOW).unwrap();
+    let mut relay = served.connect_to("office", RELAY_UNIT_ID).await;
+    let mut meter = served.connect(&spec("light-2f-east")).await;
+
+    let before = relay.read_coils(0, 4).await.unwrap().unwrap();
+    relay.write_single_coil(1, false).await.unwrap().unwrap();
+    let after = relay.read_coils(0, 4).await.unwrap().unwrap();
+
+    assert_eq!(before, [true; 4]);
+    assert_eq!(after, [true, false, true, true]);
+    let coil = served.campus.coil_of(&name).unwrap();
+    assert_eq!((coil.on, coil.writes), (false, 1));
+    assert_eq!(lit - served.campus.power_at(&name, NOW).unwrap(), 6_000_000);
+    let beyond = relay.write_single_coil(4, false).await.unwrap();
+    assert_eq!(beyond, Err(ExceptionCode::IllegalDataAddress));
+    let none = relay.read_coils(3, 2).await.unwrap();
+    assert_eq!(none, Err(ExceptionCode::IllegalDataAddress));
+    let register = relay.write_single_register(1, 0).await.unwrap();
+    assert_eq!(register, Err(ExceptionCode::IllegalFunction));
+    let to_a_meter = meter.write_single_coil(1, false).await.unwrap();
+    assert_eq!(to_a_meter, Err(ExceptionCode::IllegalFunction));
 }
