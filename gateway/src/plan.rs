@@ -9,11 +9,12 @@ use analysis::site::Meter;
 use bytes::Bytes;
 use firmware::load::{Load, THINKING_MS};
 use wire::List;
-use wire::message::{Plan, PlanFault, PlanMap, PlannedMeter};
+use wire::message::{Plan, PlanFault, PlanMap, PlannedMeter, PlannedSwitch};
 use wire::modbus::{LineSettings, Parity, Ratios};
 use wire::{Name, Protocol};
 
 use crate::site_book::meter::Known;
+use crate::site_book::switch::Switch;
 use crate::site_book::{Node, SiteBook};
 
 /// Why a node cannot be given a plan.
@@ -28,6 +29,12 @@ pub enum PlanError {
     /// More meter models on one node than a plan can carry.
     #[error("node `{node}` has more than {} meter models", wire::message::MAPS_MAX)]
     TooManyModels {
+        /// The node.
+        node: Name,
+    },
+    /// More circuits to be switched on one node than a plan can carry.
+    #[error("node `{node}` has more than {} switches", wire::message::SWITCHES_MAX)]
+    TooManySwitches {
         /// The node.
         node: Name,
     },
@@ -152,6 +159,12 @@ fn plan(book: &SiteBook, node: &Node, revision: u32) -> Result<Plan, PlanError> 
         let too_many = |_| PlanError::TooManyMeters { node: node.id };
         plan.meters.push(planned(meter, map)).map_err(too_many)?;
     }
+    for switch in book.switches.iter().filter(|switch| switch.node == node.id) {
+        let Switch { id: circuit, unit_id, coil, .. } = *switch;
+        let too_many = |_| PlanError::TooManySwitches { node: node.id };
+        let planned = PlannedSwitch { circuit, unit_id, coil };
+        plan.switches.push(planned).map_err(too_many)?;
+    }
     Ok(plan)
 }
 
@@ -263,6 +276,26 @@ hours = "day"
         assert_eq!((plan.line.baud, plan.line.parity), (2_400, Parity::Even));
         let addresses: Vec<u64> = plan.meters.iter().map(|it| it.address.number()).collect();
         assert_eq!(addresses, [0x0000_1234_5678, 7, 0x0020_2012_0218]);
+    }
+
+    #[test]
+    fn only_circuits_that_the_book_marks_are_in_the_plan_of_their_node() {
+        let meter = |book: &SiteBook| {
+            let plan = Plan::decode(&plans(book, 1).unwrap()[&book.nodes[0].id]).unwrap();
+            plan.switches.as_slice().to_vec()
+        };
+        let lights = ("abb-b23", "unit_id = 7\nload = \"lighting\"");
+        let switch = "[[switch]]\nid = \"hall-lights\"\nname = \"s\"\nnode = \"cabinet\"\n\
+                      unit_id = 20\ncoil = 4\nmeters = [\"m0\"]\n";
+
+        let without = meter(&book("", &[lights]));
+        // What the helper puts behind a meter may be another section.
+        let behind = format!("{}\n{switch}", lights.1);
+        let with = meter(&book("", &[(lights.0, &behind)]));
+
+        assert_eq!(without, []);
+        let circuit = Name::new("hall-lights").unwrap();
+        assert_eq!(with, [PlannedSwitch { circuit, unit_id: 20, coil: 4 }]);
     }
 
     #[test]

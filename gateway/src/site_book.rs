@@ -9,7 +9,8 @@
 //! further up, of one medium.
 //!
 //! Not here: its versions and authors (the journal), how other people's devices are
-//! mapped ([`mapping`]), a meter ([`meter`]) and a model of the user's own ([`model`]).
+//! mapped ([`mapping`]), a meter ([`meter`]), a model of the user's own ([`model`]) and a
+//! circuit that may be switched ([`switch`]).
 
 mod formula;
 mod limit;
@@ -18,6 +19,7 @@ pub mod meter;
 pub mod model;
 pub mod path;
 pub mod presets;
+pub mod switch;
 mod tariff;
 pub mod topic;
 
@@ -32,11 +34,12 @@ use analysis::tariff::Tariff;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use wire::modbus::Parity;
-use wire::{Name, models};
+use wire::{Name, Protocol, models};
 
 use self::mapping::Mapping;
 use self::meter::Known;
 use self::model::Model;
+use self::switch::Switch;
 use crate::document::{self, Mistake, Section};
 
 /// A site, and how its nodes reach their meters.
@@ -50,6 +53,8 @@ pub struct SiteBook {
     pub mappings: Vec<Mapping>,
     /// Meter models of the user's own.
     pub models: Vec<Model>,
+    /// Circuits that may be switched from afar.
+    pub switches: Vec<Switch>,
 }
 
 impl SiteBook {
@@ -101,8 +106,11 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
         let hours = root.sections("hours", read_hours);
         let people = root.sections("person", read_person);
         let tariffs = root.sections("tariff", tariff::read);
+        let mut protected = Vec::new();
         let areas = root.sections("area", |section| {
+            let is_protected = section.boolean("protected").unwrap_or(false);
             let area = read_area(section)?;
+            protected.extend(is_protected.then_some(area.id));
             refer(section, "building", buildings.iter().any(|it| it.id == area.building));
             refer(section, "hours", hours.iter().any(|it| it.id == area.hours));
             let owned = area.owner.is_none_or(|owner| people.iter().any(|it| it.id == owner));
@@ -188,6 +196,23 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
                 root.mistake_at(place, message);
             }
         }
+        let names: Vec<Name> = areas.iter().map(|area| area.id).collect();
+        let is_modbus = |meter: &Meter| {
+            let model = known.iter().find(|model| model.id == meter.model);
+            model.is_some_and(|model| model.map.protocol() == Protocol::Modbus)
+        };
+        let above = switch::Above {
+            nodes: &nodes,
+            meters: &meters,
+            areas: &names,
+            protected: &protected,
+            is_modbus: &is_modbus,
+        };
+        let mut switches: Vec<Switch> = Vec::new();
+        root.sections("switch", |section| {
+            switches.push(switch::read(section, &above, &switches)?);
+            Some(())
+        });
         let (id, name, zone, currency, waste_min_e4) = head?;
         let site = Site {
             id,
@@ -203,7 +228,7 @@ pub fn parse(text: &str) -> Result<SiteBook, Vec<Mistake>> {
             people,
         };
         drop(known);
-        Some(SiteBook { site, nodes, mappings, models: own })
+        Some(SiteBook { site, nodes, mappings, models: own, switches })
     })
 }
 

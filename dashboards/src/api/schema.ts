@@ -551,6 +551,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/switches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the circuits that may be switched, and the newest command to each. */
+        get: operations["list_switches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/today": {
         parameters: {
             query?: never;
@@ -726,7 +743,7 @@ export interface components {
          * @description What a command is about.
          * @enum {string}
          */
-        CommandKind: "identify" | "reboot" | "other";
+        CommandKind: "identify" | "reboot" | "switch" | "other";
         /** @description A command to be given. It is carried out once at most, and not after its deadline. */
         CommandRequest: {
             /** @description What is to be done. */
@@ -748,6 +765,15 @@ export interface components {
             node: string;
             /** @description What it is about. */
             kind: components["schemas"]["CommandKind"];
+            /** @description Of a switch: the circuit. */
+            circuit: string | null;
+            /** @description Of a switch: whether it shall be on. */
+            on: boolean | null;
+            /**
+             * @description Of a switch: whether it is on, as it was read back from the relay after switching; null
+             *     while nothing was read back.
+             */
+            read_back: boolean | null;
             /** @description How far it has come. */
             state: components["schemas"]["CommandState"];
             /** @description Who asked. */
@@ -785,7 +811,10 @@ export interface components {
         } | {
             /** @enum {string} */
             kind: "reboot";
-        };
+        } | (components["schemas"]["SwitchTask"] & {
+            /** @enum {string} */
+            kind: "switch";
+        });
         /** @description How many readings of all meters came, day by day. */
         Completeness: {
             /** @description One row per local day. */
@@ -2350,6 +2379,34 @@ export interface components {
             reason: string;
             /** @description Where the photo of the display is kept, or what it shows. */
             photo?: string | null;
+        };
+        /** @description A circuit that may be switched. */
+        SwitchRow: {
+            /** @description Identifier in the site book; what commands call it. */
+            id: string;
+            /** @description What people call it. */
+            name: components["schemas"]["Text"];
+            /** @description The node that switches it. */
+            node: string;
+            /** @description The meters that it feeds, which prove that it was switched. */
+            meters: components["schemas"]["Place"][];
+            /** @description Every area that goes dark with it. */
+            areas: components["schemas"]["Place"][];
+            /** @description Whether whoever asks may switch it. */
+            may: boolean;
+            last: null | components["schemas"]["CommandRow"];
+        };
+        /** @description Which circuit, and what it shall be. */
+        SwitchTask: {
+            /** @description Identifier of the switch in the site book. */
+            circuit: string;
+            /** @description Whether it shall be on. */
+            on: boolean;
+        };
+        /** @description The circuits that may be switched, as the site book says; mostly there are none. */
+        Switches: {
+            /** @description In the order of the site book. */
+            switches: components["schemas"]["SwitchRow"][];
         };
         /** @description A name as people say it, in both languages of the pages. */
         Text: {
@@ -4364,6 +4421,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Status"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_switches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Switches"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             /** @description Not possible now, and why */

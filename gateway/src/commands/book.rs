@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use analysis::site::Role;
 use anyhow::{Context, Result, bail};
 use firmware::load::{CROWDED, FULL};
+use wire::Name;
 
 use super::say;
 use super::trial::Trial;
@@ -34,6 +36,7 @@ pub(super) fn check(
             0 => format!("{path}: right; {meters} meters, {areas} areas"),
             _ => format!("{path}: right; {meters} meters, {areas} areas, {mappings} mappings"),
         });
+        tell_switches(&book);
         tell_loads(&book)?;
         anyhow::Ok(book)
     });
@@ -44,6 +47,24 @@ pub(super) fn check(
         (_, None) => return Ok(()),
     };
     trial.carry_out(book, clock.now())
+}
+
+/// Says what can be switched from afar, and by whom.
+fn tell_switches(book: &SiteBook) {
+    for switch in &book.switches {
+        let list = |names: &[Name]| names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
+        let by = match switch.who {
+            Role::Caretaker => "engineers and caretakers",
+            Role::Engineer | Role::Leader | Role::Auditor => "engineers",
+        };
+        let (id, node, unit_id, coil) = (switch.id, switch.node, switch.unit_id, switch.coil);
+        say(format!(
+            "switch `{id}`: coil {coil} of unit {unit_id} at `{node}`, by {by}; \
+             off makes {} dark, shown by {}",
+            list(&switch.areas),
+            list(&switch.meters)
+        ));
+    }
 }
 
 /// Says how busy each bus will be; an error if one cannot keep up with what it is asked.

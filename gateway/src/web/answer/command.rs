@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::place::{Place, Text};
+
 /// The newest commands of a node, newest first.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct NodeCommands {
@@ -21,6 +23,16 @@ pub struct CommandRow {
     pub node: String,
     /// What it is about.
     pub kind: CommandKind,
+    /// Of a switch: the circuit.
+    #[schema(required)]
+    pub circuit: Option<String>,
+    /// Of a switch: whether it shall be on.
+    #[schema(required)]
+    pub on: Option<bool>,
+    /// Of a switch: whether it is on, as it was read back from the relay after switching; null
+    /// while nothing was read back.
+    #[schema(required)]
+    pub read_back: Option<bool>,
     /// How far it has come.
     pub state: CommandState,
     /// Who asked.
@@ -47,6 +59,8 @@ pub enum CommandKind {
     Identify,
     /// The node starts again.
     Reboot,
+    /// A circuit is switched.
+    Switch,
     /// Anything else; the page of that says more.
     Other,
 }
@@ -59,11 +73,11 @@ pub enum CommandState {
     Waiting,
     /// It has gone out; no answer yet.
     Sent,
-    /// Done, says the node.
+    /// Done, says the node; of a switch, also the relay when it was read back.
     Done,
-    /// The bus did not do as asked.
+    /// The relay did not do as asked, or did not answer.
     Failed,
-    /// The node does not do that.
+    /// The node does not do that: its plan does not name the circuit.
     Refused,
     /// It reached the node after its deadline, or the node does not know the time. Not done.
     Expired,
@@ -95,4 +109,44 @@ pub enum CommandTask {
     Identify,
     /// Start again. Needs an engineer.
     Reboot,
+    /// Switch a circuit that the site book lets be switched, and read it back. Needs an
+    /// engineer, or whom the site book lets do it.
+    Switch(SwitchTask),
+}
+
+/// Which circuit, and what it shall be.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchTask {
+    /// Identifier of the switch in the site book.
+    pub circuit: String,
+    /// Whether it shall be on.
+    pub on: bool,
+}
+
+/// The circuits that may be switched, as the site book says; mostly there are none.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Switches {
+    /// In the order of the site book.
+    pub switches: Vec<SwitchRow>,
+}
+
+/// A circuit that may be switched.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SwitchRow {
+    /// Identifier in the site book; what commands call it.
+    pub id: String,
+    /// What people call it.
+    pub name: Text,
+    /// The node that switches it.
+    pub node: String,
+    /// The meters that it feeds, which prove that it was switched.
+    pub meters: Vec<Place>,
+    /// Every area that goes dark with it.
+    pub areas: Vec<Place>,
+    /// Whether whoever asks may switch it.
+    pub may: bool,
+    /// The newest command to it.
+    #[schema(required)]
+    pub last: Option<CommandRow>,
 }

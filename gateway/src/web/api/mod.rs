@@ -53,6 +53,7 @@ mod why;
         nodes::list_nodes,
         commands::list_commands,
         commands::give_command,
+        commands::list_switches,
         events::list_events,
         events::add_event,
         events::preview_event,
@@ -109,6 +110,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/meters/{id}/events/preview", post(events::preview_event))
         .route("/api/v1/meters/{id}/events/{event}", delete(events::undo_event))
         .route("/api/v1/nodes", get(nodes::list_nodes))
+        .route("/api/v1/switches", get(commands::list_switches))
         .route(
             "/api/v1/nodes/{id}/commands",
             get(commands::list_commands).post(commands::give_command),

@@ -153,3 +153,106 @@ async fn a_command_is_told_as_far_as_it_has_come_and_no_further() {
     assert_eq!(list["commands"].as_array().unwrap().len(), states.len());
     assert_eq!(list["commands"][6]["answered_at"], "2026-11-23T22:45:02+08:00");
 }
+
+/// The site book of the other tests, with two switches more: the hall's, which caretakers may
+/// switch, and that of the second floor.
+fn switched() -> House {
+    let house = House::furnished();
+    let switch = |id: &str, coil: u8, more: &str| {
+        format!(
+            "\n[[switch]]\nid = \"{id}\"\nname = \"灯\"\nname_en = \"Lights\"\nnode = \"node-1\"\n\
+             unit_id = 20\ncoil = {coil}\nmeters = [\"light-{id}\"]\n{more}\n"
+        )
+    };
+    let caretakers = "areas = [\"east\"]\nwho = \"caretaker\"";
+    let text = format!("{BOOK}{}{}", switch("hall", 0, caretakers), switch("east", 1, ""));
+    let (made, author, note) = (NOW, "test".to_owned(), String::new());
+    let book = SiteBookRow { version: 0, made, author, note, text };
+    house.web.store.journal().commit(|tx| tx.add_site_book(&book)).unwrap();
+    assert!(house.web.ledger.reload().unwrap(), "the site book has mistakes");
+    house
+}
+
+fn off(circuit: &str) -> String {
+    format!(r#"{{"task":{{"kind":"switch","circuit":"{circuit}","on":false}}}}"#)
+}
+
+#[tokio::test]
+async fn a_book_without_switches_never_switches() {
+    let house = House::furnished();
+    let cookie = house.log_in("engineer").await;
+
+    let list = house.get("/api/v1/switches", &cookie).await.json();
+    let answer = house.post(PATH, &cookie, &off("light-east")).await;
+
+    assert_eq!(list["switches"], serde_json::json!([]));
+    assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not_found".into()));
+    assert_eq!(house.commands(), []);
+}
+
+#[tokio::test]
+async fn only_whom_the_book_trusts_switches_a_circuit() {
+    let house = switched();
+    let status = async |role: &str, circuit: &str| {
+        let cookie = house.log_in(role).await;
+        house.post(PATH, &cookie, &off(circuit)).await.status.as_u16()
+    };
+
+    assert_eq!((status("leader", "hall").await, status("leader", "east").await), (403, 403));
+    assert_eq!(status("caretaker", "east").await, 403);
+    assert_eq!(house.commands(), []);
+    assert_eq!((status("caretaker", "hall").await, status("engineer", "east").await), (202, 202));
+    let tasks: Vec<_> = house
+        .commands()
+        .iter()
+        .map(|row| (row.new.author.clone(), Command::decode(&row.new.command).unwrap()))
+        .map(|(author, command)| (author, command.task, command.until))
+        .collect();
+    let task = |circuit| Task::Switch { circuit: name(circuit), on: false };
+    assert_eq!(
+        tasks,
+        [
+            ("caretaker".to_owned(), task("hall"), NOW + 60),
+            ("engineer".to_owned(), task("east"), NOW + 60)
+        ]
+    );
+    let journal = house.web.store.journal();
+    let audit = journal.view(|view| view.audit(Some("node/node-1"), 10)).unwrap();
+    let details: Value = serde_json::from_str(&audit[1].entry.details).unwrap();
+    assert_eq!((&details["circuit"], &details["on"]), (&"hall".into(), &false.into()));
+}
+
+#[tokio::test]
+async fn a_switch_is_told_with_all_that_goes_dark_and_what_was_read_back() {
+    let house = switched();
+    let caretaker = house.log_in("caretaker").await;
+    let list = async || house.get("/api/v1/switches", &caretaker).await.json()["switches"].clone();
+    let before = list().await;
+
+    house.post(PATH, &caretaker, &off("hall")).await;
+    let id = house.commands()[0].new.id;
+    let waiting = list().await[0]["last"].clone();
+    let mut result = CommandResult::of(id, Outcome::Failed);
+    result.data.push(1).unwrap();
+    let mut bytes = [0; CommandResult::BYTES_MAX];
+    let len = result.encode(&mut bytes).unwrap();
+    let journal = house.web.store.journal();
+    let answered = journal.commit(|tx| {
+        tx.command_sent(id, 7, NOW + 1)?;
+        let answer = (result.outcome.code(), Some(&bytes[..len]));
+        tx.command_answered(id, &name("node-1"), answer, false, NOW + 2)
+    });
+    assert!(answered.unwrap());
+    let after = list().await;
+
+    assert_eq!((&before[0]["may"], &before[1]["may"]), (&true.into(), &false.into()));
+    assert_eq!(before[0]["last"], Value::Null);
+    let areas: Vec<_> = (0..2).map(|at| before[0]["areas"][at]["id"].clone()).collect();
+    assert_eq!(areas, ["east", "hall"]);
+    assert_eq!(before[0]["meters"][0]["name"]["en"], "Lights, hall");
+    assert_eq!((&waiting["state"], &waiting["read_back"]), (&"waiting".into(), &Value::Null));
+    let last = &after[0]["last"];
+    assert_eq!((&last["state"], &last["on"]), (&"failed".into(), &false.into()));
+    assert_eq!(last["read_back"], true, "the relay is still on");
+    assert_eq!(after[1]["last"], Value::Null);
+}
