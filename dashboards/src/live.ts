@@ -131,6 +131,7 @@ function connect(): void {
   });
   on<LiveReading>(stream, 'reading', hear);
   on<unknown>(stream, 'finding', stir);
+  on<unknown>(stream, 'command', stir);
   on<{ notices?: Notice[] }>(stream, 'notice', (told) => {
     if (told.notices !== undefined) takeNotices(told.notices);
     else void readStatus();

@@ -9,6 +9,8 @@ import type { components } from './schema.ts';
 
 type Schemas = components['schemas'];
 export type AreaState = Schemas['AreaState'];
+export type CommandRequest = Schemas['CommandRequest'];
+export type CommandRow = Schemas['CommandRow'];
 export type DayType = Schemas['DayType'];
 export type BalanceRow = Schemas['BalanceRow'];
 export type DayCounts = Schemas['DayCounts'];
@@ -47,6 +49,8 @@ export type Place = Schemas['Place'];
 export type ReadingCounts = Schemas['ReadingCounts'];
 export type Status = Schemas['Status'];
 export type SwapRequest = Schemas['SwapRequest'];
+export type Switches = Schemas['Switches'];
+export type SwitchRow = Schemas['SwitchRow'];
 export type Text = Schemas['Text'];
 export type Tile = Schemas['Tile'];
 export type TileRows = Schemas['TileRows'];
@@ -167,6 +171,9 @@ export const api = {
     call('POST', `/meters/${name(id)}/events`, event) as Promise<MeterEvent>,
   undoEvent: (id: string, event: number) =>
     call('DELETE', `/meters/${name(id)}/events/${event}`) as Promise<MeterEvent>,
+  switches: () => get<Switches>('/switches'),
+  command: (node: string, command: CommandRequest) =>
+    call('POST', `/nodes/${name(node)}/commands`, command) as Promise<CommandRow>,
   mails: () => get<Mails>('/mails?limit=100'),
   nodes: () => get<Nodes>('/nodes'),
   setUp: (who: Schemas['Credentials']) => call('POST', '/setup', who),

@@ -34,6 +34,7 @@ export const PATHS: Record<string, string> = {
   patrol: '/patrol',
   findings: '/findings',
   finding: '/findings/21',
+  finding_lights: '/findings/12',
   finding_meter: '/findings/24',
   meters: '/meters',
   meter: '/meters/light-2f-east',

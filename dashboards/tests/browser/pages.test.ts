@@ -34,6 +34,7 @@ async function reading(reader: Partial<Reader>, story: (page: Page, at: string) 
     notices: [],
   });
   gateway.campus.marks.clear();
+  gateway.campus.commands = [];
   gateway.arrived.length = 0;
   gateway.away = false;
   const { page, faults } = await open(browser, origin, { ...READER, ...reader });

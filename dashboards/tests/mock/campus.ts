@@ -40,7 +40,7 @@ const area = (id: string, zh: string, en: string, building: Schemas['Place'], fl
   building,
   floor,
 });
-const AREAS = {
+export const AREAS = {
   hall: area('1f-hall', '一层大厅', 'Ground floor hall', OFFICE, '1'),
   east: area('2f-east', '二层东区', 'Second floor east', OFFICE, '2'),
   west: area('2f-west', '二层西区', 'Second floor west', OFFICE, '2'),
@@ -201,6 +201,8 @@ export class Campus {
   readonly marks = new Map<number, Schemas['Mark']>();
   /** Swaps and corrections that people made, oldest first. */
   readonly events: { meter: string; row: Schemas['MeterEvent'] }[] = [];
+  /** Commands to circuits, newest first. */
+  commands: Schemas['CommandRow'][] = [];
   user: Schemas['User'] | null = { name: '王师傅', role: 'engineer' };
   setupNeeded = false;
   openReading = true;

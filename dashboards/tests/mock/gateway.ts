@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { Campus, NOW, rfc } from './campus.ts';
 import { daysOf, found, listed } from './found.ts';
+import { command, switches } from './switches.ts';
 import { balance, counts, eventOf, finding, month, preview, tileRows, why } from './truth.ts';
 
 const TYPES: Record<string, string> = {
@@ -139,6 +140,7 @@ export class Gateway {
         campus.setupNeeded = false;
         return send(path === '/setup' ? 201 : 204);
       }
+      if (/^\/nodes\/[^/]+\/commands$/.test(path)) return send(202, command(campus, body));
       if (path.startsWith('/reports/')) return send(202);
       return refuse(404, 'not_found', '没有找到');
     }
@@ -166,6 +168,7 @@ export class Gateway {
       const events = campus.events.filter((event) => event.meter === id).map((event) => event.row);
       return answer(row === null ? null : { meter: { id, name: row.name }, unit: row.unit, events: [...events].reverse() });
     }
+    if (path === '/switches') return send(200, switches(campus));
     if (path === '/mails') return send(200, campus.mails());
     if (path === '/nodes') return send(200, campus.nodes());
     if (path === '/live') return this.live(response);
