@@ -18,5 +18,6 @@ mod power_cut;
 mod read_only_disk;
 mod readings;
 mod screenshots;
+mod switching;
 mod three_days_away;
 mod two_gateways;

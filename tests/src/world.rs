@@ -188,6 +188,22 @@ impl Process {
             .map(|status| status.success())
     }
 
+    /// Makes it stand still (SIGSTOP): it keeps its connections and does nothing.
+    pub fn pause(&self) -> Result<()> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> Result<()> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, which: &str) -> Result<()> {
+        let done = Command::new("kill").arg(which).arg(self.child.id().to_string()).status()?;
+        anyhow::ensure!(done.success(), "cannot signal `{}`", self.name);
+        Ok(())
+    }
+
     /// Waits until it ends by itself; returns whether it ended well.
     pub fn ended(&mut self) -> Result<bool> {
         let child = &mut self.child;
