@@ -117,6 +117,7 @@ fn a_board_takes_only_the_right_program_through_every_interruption_and_can_go_ba
             let (mut board, boot) = bench.power_on(world)?;
             anyhow::ensure!(boot.contains("as ever"), "{boot}");
             bench.wait_for_outcome(outcome)?;
+            println!("stack: {} bytes at most, a signature checked", board.stack_used(world)?);
             board.process.kill()?;
         }
 

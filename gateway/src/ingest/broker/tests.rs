@@ -1,13 +1,15 @@
 //! Against a real mosquitto, which comes from other hands than rumqttc.
 //!
 //! Here are the broker, a node, and what readings go through; [`protected`] is about TLS
-//! and log-in, [`suspect`] about a broker that drops, and one from which nothing comes.
+//! and log-in, [`suspect`] about a broker that drops, and one from which nothing comes,
+//! [`updates`] about new programs for nodes.
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "of rumqttc's packets a test wants one")]
 
 mod devices;
 mod protected;
 mod suspect;
+mod updates;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
