@@ -17,6 +17,7 @@ mod own_listener;
 mod power_cut;
 mod read_only_disk;
 mod readings;
+mod scan_a_bus;
 mod screenshots;
 mod switching;
 mod three_days_away;

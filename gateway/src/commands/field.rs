@@ -136,8 +136,9 @@ pub(super) fn number(arguments: NumberArguments) -> Result<()> {
     Ok(())
 }
 
+/// A bus as the command line names it.
 #[derive(Clone, Debug)]
-struct BusArgument(BusConfig);
+pub(super) struct BusArgument(pub(super) BusConfig);
 
 impl FromStr for BusArgument {
     type Err = anyhow::Error;
@@ -155,7 +156,7 @@ impl FromStr for BusArgument {
 }
 
 /// A device, and its line settings if they are not to be the plan's.
-fn serial(text: &str) -> Result<BusConfig> {
+pub(super) fn serial(text: &str) -> Result<BusConfig> {
     let mut parts = text.split(':');
     let path = parts.next().unwrap_or_default().to_owned();
     let Some(baud) = parts.next() else {

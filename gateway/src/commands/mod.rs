@@ -21,6 +21,7 @@ mod house;
 mod memory;
 mod month;
 mod safe;
+mod scan;
 #[cfg(feature = "influx")]
 mod target;
 mod trial;
@@ -222,6 +223,11 @@ enum NodeTask {
         after_help = "Example: gengfu node sign firmware/boards/target/images/nucleo-h743 --key update.key"
     )]
     Sign(update::SignArguments),
+    /// Look who is on a bus: addresses, speed, models, word order; with a sheet to print and sign.
+    #[command(
+        after_help = "Examples: gengfu node scan --port /dev/ttyUSB0 --sheet bus-1.html\n          gengfu node scan --bus rtu-over-tcp:10.0.4.12:4001 --last 32 --lang en\nNothing is ever written to a meter. Stop the node that reads this bus meanwhile."
+    )]
+    Scan(Box<scan::ScanArguments>),
     /// Give a node a new program: it loads it piece by piece from the running gateway. Tells how
     /// far it is until the node runs it or says why not.
     #[command(after_help = "Example: gengfu node update node-1 nucleo-h743.update")]
@@ -291,6 +297,7 @@ fn carry_out(command: Command, clock: Clock) -> Result<()> {
 fn carry_out_for_node(command: NodeCommand, clock: Clock) -> Result<()> {
     match command.what {
         Some(NodeTask::Enroll(arguments)) => enroll::enroll(&arguments, &clock),
+        Some(NodeTask::Scan(arguments)) => scan::scan(&arguments, &clock),
         Some(NodeTask::Keys(arguments)) => update::keys(&arguments),
         Some(NodeTask::Sign(arguments)) => update::sign(&arguments),
         Some(NodeTask::Update(arguments)) => update::update(&arguments, &clock),

@@ -13,6 +13,7 @@ mod broker;
 mod file;
 mod host;
 mod port;
+pub mod scan;
 mod tcp;
 
 use std::net::SocketAddr;
