@@ -88,16 +88,9 @@ pub extern "C" fn node_takes_a_step() -> bool {
     let identity = Identity { site, node: name, boot: 1 };
     let node = Node::<NoopRawMutex, _>::new(identity, RamOutbox::new([0; 8192]));
     let mut bus = RtuBus::new(Nothing, NoDriverEnable);
-    let (mut dialer, mut buffers) = (Nothing, UplinkBuffers::new());
-    let run = pin!(node.run(
-        &mut bus,
-        &mut dialer,
-        &Nothing,
-        &Nothing,
-        None,
-        &mut buffers,
-        &mut NoUpdates
-    ));
+    let (mut dialer, mut buffers, mut updates) = (Nothing, UplinkBuffers::new(), NoUpdates);
+    let run =
+        pin!(node.run(&mut bus, &mut dialer, &Nothing, &Nothing, None, &mut buffers, &mut updates));
     run.poll(&mut Context::from_waker(Waker::noop())) == Poll::Pending
 }
 
