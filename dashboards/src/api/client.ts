@@ -172,6 +172,7 @@ export const api = {
   undoEvent: (id: string, event: number) =>
     call('DELETE', `/meters/${name(id)}/events/${event}`) as Promise<MeterEvent>,
   switches: () => get<Switches>('/switches'),
+  commands: (node: string) => get<Schemas['NodeCommands']>(`/nodes/${name(node)}/commands`),
   command: (node: string, command: CommandRequest) =>
     call('POST', `/nodes/${name(node)}/commands`, command) as Promise<CommandRow>,
   mails: () => get<Mails>('/mails?limit=100'),

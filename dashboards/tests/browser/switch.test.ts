@@ -92,6 +92,30 @@ test('no command leaves when the answer is no', async () => {
   });
 });
 
+test('a node shows itself at once, and starts again only after it was asked', async () => {
+  await reading('engineer', '/more', async (page) => {
+    const first = page.locator('.node-buttons').first();
+    await first.locator('[data-node-identify]').click();
+    await first.locator('[data-state="sent"]').waitFor();
+    assert.deepEqual(JSON.parse(gateway.arrived[0]?.body ?? ''), { task: { kind: 'identify' } });
+    answered(gateway.campus, 'done', null);
+    gateway.tell('command', { id: 1, node: 'any' });
+    await first.locator('[data-state="done"]').waitFor();
+
+    await first.locator('[data-node-reboot]').click();
+    assert.equal(gateway.arrived.length, 1, 'nothing leaves before it was asked');
+    await accessible(page, 'asking');
+    await fits(page, 'asking');
+    await thumbs(page, 'asking');
+    await first.locator('[data-node-sure]').click();
+    await first.locator('[data-state="sent"]').waitFor();
+    answered(gateway.campus, 'refused', null);
+    gateway.tell('command', { id: 1, node: 'any' });
+    await first.locator('[data-state="refused"]').waitFor();
+    assert.match(await first.innerText(), /请在那台机器上重启/);
+  });
+});
+
 test('who may not switch gets no button, and a meter without a switch has none', async () => {
   await reading('leader', '/findings/12', async (page) => {
     await page.locator('.finding-steps').waitFor();

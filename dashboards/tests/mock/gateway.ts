@@ -140,7 +140,7 @@ export class Gateway {
         campus.setupNeeded = false;
         return send(path === '/setup' ? 201 : 204);
       }
-      if (/^\/nodes\/[^/]+\/commands$/.test(path)) return send(202, command(campus, body));
+      if (/^\/nodes\/[^/]+\/commands$/.test(path)) return send(202, command(campus, path.split('/')[2] ?? '', body));
       if (path.startsWith('/reports/')) return send(202);
       return refuse(404, 'not_found', '没有找到');
     }
@@ -170,6 +170,11 @@ export class Gateway {
     }
     if (path === '/switches') return send(200, switches(campus));
     if (path === '/mails') return send(200, campus.mails());
+    const to = /^\/nodes\/([^/]+)\/commands$/.exec(path);
+    if (to !== null) {
+      const node = decodeURIComponent(to[1] ?? '');
+      return send(200, { node, commands: campus.commands.filter((one) => one.node === node) });
+    }
     if (path === '/nodes') return send(200, campus.nodes());
     if (path === '/live') return this.live(response);
     if (meter !== null) {

@@ -22,21 +22,21 @@ export function switches(campus: Campus): Schemas['Switches'] {
         meters: [{ id: ID, name: fed.name }],
         areas: [AREAS.east.place, AREAS.hall.place],
         may: role === 'engineer' || role === 'caretaker',
-        last: campus.commands[0] ?? null,
+        last: campus.commands.find((one) => one.circuit === ID) ?? null,
       },
     ],
   };
 }
 
 /** Takes a command; the newest stands first. */
-export function command(campus: Campus, body: string): Schemas['CommandRow'] {
-  const { task } = JSON.parse(body) as { task: { kind: 'switch'; circuit: string; on: boolean } };
+export function command(campus: Campus, node: string, body: string): Schemas['CommandRow'] {
+  const { task } = JSON.parse(body) as { task: { kind: Schemas['CommandKind']; circuit?: string; on?: boolean } };
   const row: Schemas['CommandRow'] = {
     id: 1_795_445_100 + campus.commands.length,
-    node: NODE,
+    node,
     kind: task.kind,
-    circuit: task.circuit,
-    on: task.on,
+    circuit: task.circuit ?? null,
+    on: task.on ?? null,
     read_back: null,
     state: 'sent',
     by: campus.user?.name ?? '',
