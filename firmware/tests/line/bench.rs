@@ -1,6 +1,6 @@
 //! The line with its meters, the flash, the clock.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::pending;
@@ -26,6 +26,10 @@ pub(crate) struct Log {
     /// What the wire itself took for those: characters and thinking, µs.
     pub(crate) needed_us: u64,
     pub(crate) requests: u64,
+    /// Polls of which the node told that they failed, in whole or in part.
+    pub(crate) failed: usize,
+    /// Polls that the node counted as answered with something that was no answer.
+    pub(crate) garbled: usize,
 }
 
 /// How long noise lasts: a minute and the second before the first round.
@@ -246,10 +250,14 @@ impl Clock for SiteTime {
     }
 }
 
-pub(crate) struct Quiet;
+/// Counts the polls that failed.
+#[derive(Default)]
+struct Counting(Cell<usize>);
 
-impl Host for Quiet {
-    fn tell(&self, _event: Event) {}
+impl Host for Counting {
+    fn tell(&self, event: Event) {
+        self.0.set(self.0.get() + usize::from(matches!(event, Event::PollFailed { .. })));
+    }
 
     fn act(&self, _action: Action) -> message::Outcome {
         message::Outcome::Refused
@@ -287,7 +295,7 @@ pub(crate) fn read(plan: &Plan, meters: &Meters, seconds: u64) -> (Vec<Pack>, Lo
         noisy_until: 0,
         log: Rc::clone(&log),
     };
-    let packs = line_time::virtually(async move {
+    let (packs, failed, garbled) = line_time::virtually(async move {
         let outbox = FlashOutbox::open(SlowFlash::new(), 7).await.unwrap();
         let name = |text| Name::new(text).unwrap();
         let identity = Identity { site: name("site"), node: name("node"), boot: outbox.boot() };
@@ -298,7 +306,9 @@ pub(crate) fn read(plan: &Plan, meters: &Meters, seconds: u64) -> (Vec<Pack>, Lo
 
         let mut bus = RtuBus::new(line, NoDriverEnable);
         let end = Timer::after(Duration::from_secs(seconds));
-        select(node.read_meters(&mut bus, &SiteTime, &Quiet), end).await;
+        let host = Counting::default();
+        select(node.read_meters(&mut bus, &SiteTime, &host), end).await;
+        let garbled = usize::try_from(node.faults().polls).unwrap();
 
         let mut outbox = node.into_outbox();
         let (mut packs, mut from) = (Vec::new(), Ticket::FIRST);
@@ -307,8 +317,8 @@ pub(crate) fn read(plan: &Plan, meters: &Meters, seconds: u64) -> (Vec<Pack>, Lo
             packs.push(compact::read(&bytes[..len]).unwrap());
             from = ticket.next();
         }
-        packs
+        (packs, host.0.get(), garbled)
     });
     let log = Rc::try_unwrap(log).ok().expect("the line is gone").into_inner();
-    (packs, log)
+    (packs, Log { failed, garbled, ..log })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use wire::message::Pack;
-use wire::reading::Value;
+use wire::reading::{Absence, Value};
 
 use crate::bench::{EPOCH, Meters, NOISE_US, plan, read};
 
@@ -33,8 +33,27 @@ fn a_minute_of_random_bytes_ends_with_true_values_or_reasons_and_nothing_else() 
         for pack in packs.iter().filter(is_whole) {
             assert!(truth.contains(&values(pack)), "noise became a value: {pack:?}");
         }
-        // The node goes on asking while it lasts, and afterwards all is as if it had not been.
-        assert!(30 <= log.requests, "{}", log.requests);
+        // Each poll is one pack, with a number of its own, and counted once: good or failed.
+        for meter in 1..=8 {
+            let own = packs.iter().filter(|pack| pack.meter.as_str() == format!("meter-{meter}"));
+            let numbers: Vec<u32> = own.map(|pack| pack.seq).collect();
+            assert_eq!(numbers, (0..).take(numbers.len()).collect::<Vec<u32>>());
+        }
+        assert_eq!(whole(&packs) + log.failed, packs.len());
+        assert_eq!(packs.iter().filter(is_garbled).count(), log.garbled);
+        // The node goes on asking each while it lasts, more rarely the longer it was not
+        // understood; from a minute after it on, each living meter has its six turns a minute.
+        let minute = EPOCH + 120..EPOCH + 180;
+        let turns = |packs: &[Pack], meter: u8| {
+            let name = format!("meter-{meter}");
+            packs.iter().filter(|pack| pack.meter.as_str() == name).count()
+        };
+        let last: Vec<Pack> =
+            packs.iter().filter(|p| minute.contains(&p.instant)).copied().collect();
+        for meter in (1..=8).filter(|meter| !clean.dead.contains(meter)) {
+            assert!(3 <= turns(during, meter), "meter-{meter}: {}", turns(during, meter));
+            assert_eq!(turns(&last, meter), 6, "meter-{meter}");
+        }
         assert!(during.windows(2).all(|two| two[0].instant <= two[1].instant));
         let living = after.iter().filter(|pack| pack.meter.as_str() != "meter-5");
         assert!(living.clone().all(|pack| is_whole(&pack)));
@@ -44,6 +63,11 @@ fn a_minute_of_random_bytes_ends_with_true_values_or_reasons_and_nothing_else() 
 
 fn is_whole(pack: &&Pack) -> bool {
     pack.readings.iter().all(|reading| matches!(reading.value, Value::Measured(_)))
+}
+
+fn is_garbled(pack: &&Pack) -> bool {
+    let garbled = Value::Absent(Absence::Garbled);
+    pack.readings.iter().any(|reading| reading.value == garbled)
 }
 
 /// What a pack says, whoever says it and when.
