@@ -2,12 +2,20 @@
 //!
 //! # What it means
 //!
-//! What the meter takes between midnight and six, when nobody is there, has been above the
-//! four weeks before for days on end, and the other meters of the site have not risen with it
-//! (all rise together when the heating season begins). No single night is remarkable: small
-//! excesses are added up day by day, less a little that is allowed, until the sum is more
-//! than chance. Usual causes: new equipment that is never off, a server room that grew,
-//! water heaters, trace heating, a valve or a fan that no longer closes.
+//! What the meter takes when nobody is there has been above the four weeks before for days on
+//! end, and the other meters of the site have not risen with it (all rise together when the
+//! heating season begins). A day's base load is the middle, as ratios go, of what it takes
+//! between midnight and six and of the lowest hours of the day that ends at six: equipment
+//! that is never off is in both, a night on which something ran is only in one. No single day
+//! is remarkable: small excesses are added up day by day, less a little that is allowed, until
+//! the sum is more than chance; a day far above did not creep there and does not count. Usual
+//! causes: new equipment that is never off, a server room
+//! that grew, water heaters, trace heating, a valve or a fan that no longer closes.
+//!
+//! Waste is what lies above before and above what the other meters rose by, around the clock.
+//! A meter whose base load wanders as far by itself within half a year wastes nothing that
+//! could be told from that: the finding stands, its waste is nought. That is so, too, while
+//! too little of the meter is known.
 //!
 //! # What to do
 //!
@@ -16,7 +24,8 @@
 //! needed, mark the finding as not waste with the reason; after six weeks the new level is
 //! what is compared with anyway.
 //!
-//! Not here: one night ([`super::after_hours_load()`]); water that never rests (leaks).
+//! Not here: one night ([`super::after_hours_load()`]); a meter that counts in another unit
+//! ([`super::scale_change()`]); water that never rests (leaks).
 
 use std::collections::BTreeMap;
 
@@ -31,20 +40,34 @@ use crate::{
 /// it are known too.
 pub const BASE_LOAD_BACK_DAYS: usize = 180;
 
-/// The hours that are the base load.
+/// The hours in which nobody is there, and how many of them must be known.
 const NIGHT: std::ops::Range<usize> = 0..6;
 const NIGHT_HOURS_MIN: usize = 4;
 
 /// Of a night's hours this share lies lower: thousandths. One late hour is no base load.
-const BASE_MILLI: usize = 400;
+const NIGHT_MILLI: usize = 400;
+
+/// Of the hours of a day that ends with the night this share lies lower, thousandths: one
+/// hour may be a hole. So many of them must be known.
+const LOWEST_MILLI: usize = 50;
+const DAY_HOURS_MIN: usize = 16;
 
 /// Before was the median of four weeks that ended ten days ago: a rise is not yet in it.
 const BEFORE_DAYS: usize = 28;
 const APART_DAYS: usize = 10;
 const BEFORE_MIN: usize = 10;
 
-/// How much one night differs from the next is known over eight weeks.
+/// How much one day differs from the next is known over eight weeks.
 const NOISE_DAYS: usize = 56;
+
+/// How far the base load wanders by itself is known over half a year, from so many days at
+/// least: seven in ten days lay nearer to before.
+const WANDER_DAYS: usize = 180;
+const WANDER_MIN: usize = 20;
+const WANDER_MILLI: usize = 700;
+
+/// That is compared with what six in ten days of a finding do not exceed.
+const HEIGHT_MILLI: usize = 600;
 
 /// After a finding the new level is known from two weeks.
 const RELEARN_DAYS: usize = 14;
@@ -59,23 +82,34 @@ const PEERS_MIN: usize = 3;
 ///
 /// # Source
 ///
-/// Found on a year of 23 public buildings with a rise of a quarter over three weeks added
-/// (scoreboard, task `base_load`), the same for every meter.
+/// Chosen on 24 public buildings in two years and ten university buildings in four, with a
+/// rise of a quarter over three weeks added (scoreboard, task `base_load`); the same for every
+/// meter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BaseLoadLimits {
-    /// No night's noise is taken for less than this share of the level.
+    /// No day's noise is taken for less than this share of the level.
     pub noise_min: f64,
     /// What each day may lie above before, in units of noise.
     pub allowed: f64,
     /// What each day counts at most, in units of noise.
     pub day_max: f64,
+    /// A day that lies so many times above before did not creep there, and does not count:
+    /// what ran at night, or a meter that counts otherwise, is told by others.
+    pub creep_max: f64,
     /// The sum from which it is a finding.
     pub sum_min: f64,
-    /// It is over when five nights lie less than this share above before.
+    /// So much of it must be found in the lowest hours of the day.
+    pub lowest_part: f64,
+    /// It is over when five days lie less than this share above before,
     pub over_below: f64,
+    /// or less than this part of what they lay above it when it was said.
+    pub over_part: f64,
     /// It is over after so many days: then the new level is usual.
     pub days_max: usize,
-    /// What a finding must have wasted, in thousandths of the meter's unit.
+    /// Its waste counts if it rose by so many times what this meter wanders by itself.
+    pub wander: f64,
+    /// What must lie above before in all, whether it counts as waste or not, in thousandths
+    /// of the meter's unit.
     pub waste_min: i64,
 }
 
@@ -83,11 +117,15 @@ impl Default for BaseLoadLimits {
     fn default() -> Self {
         Self {
             noise_min: 0.03,
-            allowed: 0.5,
+            allowed: 0.65,
             day_max: 2.0,
-            sum_min: 6.0,
+            creep_max: 1.6,
+            sum_min: 6.5,
+            lowest_part: 0.7,
             over_below: 0.03,
+            over_part: 0.7,
             days_max: 42,
+            wander: 1.0,
             waste_min: 0,
         }
     }
@@ -101,12 +139,9 @@ pub type Rises = BTreeMap<i64, f64>;
 #[must_use]
 pub fn base_rises(load: &Load<'_>) -> Rises {
     let days = Days::of(load);
-    let nights = Nights::of(&days);
+    let nights = Nights::of(&days, base_of);
     (0..days.len())
-        .filter_map(|day| {
-            let before = nights.before(day, 0)?;
-            Some((start_of(load, &days, day)?, nights.level(day, day)? - before))
-        })
+        .filter_map(|day| Some((start_of(load, &days, day)?, nights.rise(day)?)))
         .collect()
 }
 
@@ -130,21 +165,16 @@ fn start_of(load: &Load<'_>, days: &Days, day: usize) -> Option<i64> {
     (!steps.is_empty()).then(|| load.track.instant(steps.start))
 }
 
-/// The base load of each night, and the mean load of each day.
+/// The base load of each day, and the mean load of it.
 struct Nights {
     base: Vec<Option<f64>>,
     mean: Vec<Option<f64>>,
 }
 
 impl Nights {
-    fn of(days: &Days) -> Self {
-        let base = |day| {
-            let mut hours = days.present(day, NIGHT);
-            let is_known = NIGHT_HOURS_MIN <= hours.len() && days.is_over(day, NIGHT.end - 1);
-            if is_known { quantile(&mut hours, BASE_MILLI) } else { None }
-        };
+    fn of(days: &Days, base: impl Fn(&Days, usize) -> Option<f64>) -> Self {
         Self {
-            base: (0..days.len()).map(base).collect(),
+            base: (0..days.len()).map(|day| base(days, day)).collect(),
             mean: (0..days.len()).map(|day| mean(&days.present(day, 0..24))).collect(),
         }
     }
@@ -156,22 +186,34 @@ impl Nights {
         (RESOLUTION * median(&mut past).unwrap_or(0.0)).max(f64::MIN_POSITIVE)
     }
 
-    /// The logarithm of a night's base load, as seen on a day.
-    fn level(&self, night: usize, day: usize) -> Option<f64> {
-        Some(self.base[night]?.max(self.floor(day)).ln())
+    /// The logarithm of a day's base load, as seen on a later day.
+    fn level(&self, day: usize, later: usize) -> Option<f64> {
+        Some(self.base[day]?.max(self.floor(later)).ln())
     }
 
-    /// The level before a day, of nights not before `first`.
+    /// The level before a day, of days not before `first`.
     fn before(&self, day: usize, first: usize) -> Option<f64> {
         let begin = day.saturating_sub(BEFORE_DAYS + APART_DAYS).max(first);
+        let end = day.saturating_sub(APART_DAYS).max(begin);
         let floor = self.floor(day);
-        let mut levels: Vec<f64> = (begin..day.saturating_sub(APART_DAYS))
-            .filter_map(|night| Some(self.base[night]?.max(floor).ln()))
-            .collect();
+        let mut levels: Vec<f64> =
+            self.base[begin..end].iter().flatten().map(|base| base.max(floor).ln()).collect();
         if levels.len() < BEFORE_MIN { None } else { median(&mut levels) }
     }
 
-    /// How much one night differs from the next.
+    /// How much a day lies above before.
+    fn rise(&self, day: usize) -> Option<f64> {
+        Some(self.level(day, day)? - self.before(day, 0)?)
+    }
+
+    /// The middle of what up to five days that end with one lie above a level.
+    fn height(&self, first: usize, day: usize, before: f64) -> Option<f64> {
+        let days = first.max(day.saturating_sub(4))..=day;
+        let mut levels: Vec<f64> = days.filter_map(|it| self.level(it, day)).collect();
+        Some(median(&mut levels)? - before)
+    }
+
+    /// How much one day differs from the next.
     fn noise(&self, day: usize) -> f64 {
         let floor = self.floor(day);
         let levels: Vec<Option<f64>> = self.base[day.saturating_sub(NOISE_DAYS)..day]
@@ -184,12 +226,35 @@ impl Nights {
     }
 }
 
+/// The lowest hours of the day that ends with a night.
+fn lowest_of(days: &Days, day: usize) -> Option<f64> {
+    let mut hours = days.present(day.checked_sub(1)?, NIGHT.end..24);
+    let night = days.present(day, NIGHT);
+    let is_known = NIGHT_HOURS_MIN <= night.len()
+        && DAY_HOURS_MIN <= hours.len() + night.len()
+        && days.is_over(day, NIGHT.end - 1);
+    hours.extend(night);
+    if is_known { quantile(&mut hours, LOWEST_MILLI) } else { None }
+}
+
+/// The base load of the day that ends with a night: the middle of its lowest hours and of the
+/// night.
+fn base_of(days: &Days, day: usize) -> Option<f64> {
+    let lowest = lowest_of(days, day)?;
+    let night = quantile(&mut days.present(day, NIGHT), NIGHT_MILLI)?;
+    Some(lowest.max(0.0).sqrt() * night.max(0.0).sqrt())
+}
+
 /// A rise that goes on.
 struct Rise {
     first: usize,
     told: usize,
     /// The level before it.
     before: f64,
+    /// What it lay above that when it was said.
+    height: f64,
+    /// How far the meter wanders by itself, where that is known.
+    wander: Option<f64>,
 }
 
 /// Finds base loads that crept up, those that could be said from `from` on.
@@ -197,8 +262,9 @@ struct Rise {
 /// `common` is how the site rose at large ([`common_rise`]); empty if nothing is known of
 /// it. The track should begin [`BASE_LOAD_BACK_DAYS`] before `from`; nothing is said before
 /// five weeks are known. A finding lasts until the load is back, or six weeks. Evidence is
-/// one night a day: amount and limit are those of one step of it; waste is what lies above
-/// before, around the clock.
+/// one day each: amount is its base load and limit what it was before, with what the site
+/// rose by, both in one step of that day. Waste is the sum of what lies above in every step
+/// of those days; nought while the rise is not larger than what the meter does by itself.
 #[must_use]
 pub fn high_base_load(
     load: &Load<'_>,
@@ -207,101 +273,146 @@ pub fn high_base_load(
     from: i64,
 ) -> Vec<Told> {
     let days = Days::of(load);
-    let nights = Nights::of(&days);
-    let mut found = Vec::new();
-    let mut open: Option<Rise> = None;
-    let (mut sum, mut first) = (0.0_f64, 0_usize);
-    let mut ended: Option<usize> = None;
-    let keep = |told: Told| (from <= told.at).then_some(told);
-    for day in BEFORE_DAYS + APART_DAYS..days.len() {
-        let Some(level) = nights.level(day, day) else { continue };
-        if let Some(rise) = &open {
-            let mut last: Vec<f64> = (day.saturating_sub(4)..=day)
-                .filter_map(|night| nights.level(night, day))
-                .collect();
-            let is_back = median(&mut last).is_some_and(|it| it < rise.before + limits.over_below);
-            if is_back || rise.told + limits.days_max <= day {
-                found.extend(finding(load, &days, &nights, limits, rise, Some(day)).and_then(keep));
-                open = None;
-                sum = 0.0;
-                ended = Some(day);
-            }
-            continue;
-        }
-        let relearn = ended.map_or(0, |ended| {
-            ended.min(day.saturating_sub(RELEARN_DAYS)).saturating_sub(APART_DAYS)
-        });
-        let Some(before) = nights.before(day, relearn) else { continue };
-        let start = start_of(load, &days, day);
-        let shared = start.and_then(|start| common.get(&start)).copied().unwrap_or(0.0);
-        let noise = nights.noise(day).max(limits.noise_min);
-        let excess = ((level - before - shared) / noise).clamp(-limits.day_max, limits.day_max);
-        if sum <= 0.0 {
-            first = day;
-        }
-        sum = (sum + excess - limits.allowed).max(0.0);
-        if limits.sum_min < sum {
-            open = Some(Rise { first, told: day, before });
-        }
-    }
-    if let Some(rise) = &open {
-        found.extend(finding(load, &days, &nights, limits, rise, None).and_then(keep));
-    }
+    let (nights, lowest) = (Nights::of(&days, base_of), Nights::of(&days, lowest_of));
+    let shared: Vec<f64> = (0..days.len())
+        .map(|day| start_of(load, &days, day).and_then(|it| common.get(&it)).copied())
+        .map(|rise| rise.unwrap_or(0.0))
+        .collect();
+    let own: Vec<Option<f64>> =
+        (0..days.len()).map(|day| Some(nights.rise(day)? - shared[day])).collect();
+    let looker = Looker { load, days, nights, lowest, shared, own, limits };
+    let mut found = looker.look();
+    found.retain(|told| from <= told.at);
     found
 }
 
-fn finding(
-    load: &Load<'_>,
-    days: &Days,
-    nights: &Nights,
-    limits: &BaseLoadLimits,
-    rise: &Rise,
-    ended: Option<usize>,
-) -> Option<Told> {
-    let before = rise.before.exp();
-    let until = ended.unwrap_or(days.len());
-    let mut evidence = Vec::new();
-    let mut waste = 0_i64;
-    let mut cost = load.pricing.map(|_| Cost::ZERO);
-    for day in rise.first..until {
-        let (Some(base), Some(start)) = (nights.base[day], start_of(load, days, day)) else {
-            continue;
-        };
-        let part = share(1, days.steps(day, 0).len());
-        evidence.push(Evidence {
-            start,
-            amount: whole(base * part),
-            limit: whole(before * (1.0 + limits.over_below) * part),
-        });
-        let above = whole((base - before).max(0.0));
-        for hour in 0..24 {
-            let steps = days.steps(day, hour);
-            if steps.is_empty() {
+struct Looker<'a> {
+    load: &'a Load<'a>,
+    days: Days,
+    nights: Nights,
+    /// The same of the lowest hours alone.
+    lowest: Nights,
+    /// How the site rose.
+    shared: Vec<f64>,
+    /// How the meter rose beyond that.
+    own: Vec<Option<f64>>,
+    limits: &'a BaseLoadLimits,
+}
+
+impl Looker<'_> {
+    fn look(&self) -> Vec<Told> {
+        let (nights, limits) = (&self.nights, self.limits);
+        let mut found = Vec::new();
+        let mut open: Option<Rise> = None;
+        let (mut sum, mut first) = (0.0_f64, 0_usize);
+        let mut ended: Option<usize> = None;
+        for day in BEFORE_DAYS + APART_DAYS..self.days.len() {
+            let Some(level) = nights.level(day, day) else { continue };
+            if let Some(rise) = &open {
+                let height = nights.height(rise.first, day, rise.before);
+                let end = limits.over_below.max(limits.over_part * rise.height);
+                let is_back = height.is_some_and(|height| height < end);
+                if is_back || rise.told + limits.days_max <= day {
+                    found.extend(self.finding(rise, Some(day)));
+                    open = None;
+                    sum = 0.0;
+                    ended = Some(day);
+                }
                 continue;
             }
-            waste = waste.saturating_add(above);
-            let at = load.track.instant(steps.start);
-            cost = match (cost, load.pricing) {
-                (Some(sum), Some(pricing)) => pricing.cost_at(at, above).map(|it| sum + it),
-                (None, _) | (_, None) => None,
-            };
+            let relearn = ended.map_or(0, |ended| {
+                ended.min(day.saturating_sub(RELEARN_DAYS)).saturating_sub(APART_DAYS)
+            });
+            let Some(before) = nights.before(day, relearn) else { continue };
+            let noise = nights.noise(day).max(limits.noise_min);
+            let rise = level - before - self.shared[day];
+            if limits.creep_max.ln() < rise {
+                continue;
+            }
+            let excess = rise / noise;
+            if sum <= 0.0 {
+                first = day;
+            }
+            sum = (sum + excess.clamp(-limits.day_max, limits.day_max) - limits.allowed).max(0.0);
+            if limits.sum_min < sum {
+                let height = nights.height(first, day, before).unwrap_or(0.0);
+                let lowest = self.lowest.before(day, relearn);
+                let lowest = lowest.and_then(|before| self.lowest.height(first, day, before));
+                if lowest.is_none_or(|lowest| limits.lowest_part * height < lowest) {
+                    let wander = self.wander(day);
+                    open = Some(Rise { first, told: day, before, height, wander });
+                } else {
+                    // It ran at night and not for the whole day.
+                    sum = limits.sum_min;
+                }
+            }
         }
+        if let Some(rise) = &open {
+            found.extend(self.finding(rise, None));
+        }
+        found
     }
-    let told = days.steps(rise.told, NIGHT.end - 1);
-    let is_enough = limits.waste_min.max(1) <= waste && !told.is_empty();
-    is_enough.then(|| Told {
-        at: load.track.instant(told.end),
-        finding: Finding {
-            kind: FindingKind::HighBaseLoad,
-            meter: *load.meter,
-            area: *load.area,
-            opened: evidence.first().map_or(0, |first| first.start),
-            closed: ended.and_then(|day| start_of(load, days, day)),
-            waste,
-            cost_e4: cost.map(Cost::e4),
-            evidence,
-        },
-    })
+
+    /// How far from before the meter lay by itself, before a day.
+    fn wander(&self, day: usize) -> Option<f64> {
+        let past = &self.own[day.saturating_sub(WANDER_DAYS)..day];
+        let mut past: Vec<f64> = past.iter().flatten().map(|rise| rise.abs()).collect();
+        if past.len() < WANDER_MIN { None } else { quantile(&mut past, WANDER_MILLI) }
+    }
+
+    fn finding(&self, rise: &Rise, ended: Option<usize>) -> Option<Told> {
+        let Self { load, days, limits, .. } = self;
+        let until = ended.unwrap_or(days.len());
+        let mut evidence = Vec::new();
+        let mut heights = Vec::new();
+        let mut waste = 0_i64;
+        let mut cost = load.pricing.map(|_| Cost::ZERO);
+        for day in rise.first..until {
+            let (Some(base), Some(start)) = (self.nights.base[day], start_of(load, days, day))
+            else {
+                continue;
+            };
+            let before = (rise.before + self.shared[day]).exp();
+            heights.push((base / before).max(f64::MIN_POSITIVE).ln());
+            if limits.creep_max * before < base {
+                continue;
+            }
+            let part = share(1, days.steps(day, 0).len());
+            let (amount, limit) = (whole(base * part), whole(before * part));
+            evidence.push(Evidence { start, amount, limit });
+            let above = amount.saturating_sub(limit).max(0);
+            for step in (0..24).flat_map(|hour| days.steps(day, hour)) {
+                waste = waste.saturating_add(above);
+                let at = load.track.instant(step);
+                cost = match (cost, load.pricing) {
+                    (Some(sum), Some(pricing)) => pricing.cost_at(at, above).map(|it| sum + it),
+                    (None, _) | (_, None) => None,
+                };
+            }
+        }
+        let told = days.steps(rise.told, NIGHT.end - 1);
+        if waste < limits.waste_min.max(1) || told.is_empty() {
+            return None;
+        }
+        let height = quantile(&mut heights, HEIGHT_MILLI)?;
+        if rise.wander.is_none_or(|wander| height < limits.wander * wander) {
+            waste = 0;
+            cost = cost.map(|_| Cost::ZERO);
+        }
+        Some(Told {
+            at: load.track.instant(told.end),
+            finding: Finding {
+                kind: FindingKind::HighBaseLoad,
+                meter: *load.meter,
+                area: *load.area,
+                opened: evidence.first().map_or(0, |first| first.start),
+                closed: ended.and_then(|day| start_of(load, days, day)),
+                waste,
+                cost_e4: cost.map(Cost::e4),
+                evidence,
+            },
+        })
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ const RESOLUTION: f64 = 0.02;
 /// How far beyond its stretch a finding may reach, hours.
 const REACH_H: usize = 4;
 
+/// A step counts as waste up to so many times what the whole stretch lies above usual: a sum
+/// that came late, or a spike, is no waste.
+const ABOVE_MAX: f64 = 2.0;
+
 /// A day without a verdict does not end a finding; so many days do.
 const APART_DAYS: usize = 8;
 
@@ -367,7 +371,8 @@ impl<'a> Looker<'a> {
                     amount,
                     limit: whole(expected + verdict.limit.max(0.0) * part),
                 });
-                above.push((start, whole((real(amount) - expected).max(0.0))));
+                let most = ABOVE_MAX * verdict.excess.max(0.0) * part;
+                above.push((start, whole((real(amount) - expected).clamp(0.0, most))));
             }
         }
     }

@@ -72,6 +72,49 @@ fn a_load_that_falls_back_ends_its_finding() {
 }
 
 #[test]
+fn waste_is_what_its_rows_say() {
+    let track = site(130, creeping);
+
+    let found = look(&track, &Rises::new(), track.start);
+
+    let finding = &found[0].finding;
+    let above = |it: &Evidence| (it.amount - it.limit).max(0);
+    let rows: i64 = finding.evidence.iter().map(above).sum();
+    assert_eq!(finding.waste, 24 * rows);
+}
+
+#[test]
+fn a_meter_that_wanders_as_far_by_itself_wastes_nothing_that_could_be_told() {
+    let wandering = |day: i64| {
+        let swing = (0.25 * (super::super::days::real(day) / 8.0).sin()).exp();
+        (if day < 120 { swing } else { 1.0 }) * creeping(day - 110)
+    };
+    let (wild, calm) = (site(230, wandering), site(230, |day| creeping(day - 110)));
+    let from = MONDAY + 160 * DAY_S;
+
+    let (wild, calm) = (look(&wild, &Rises::new(), from), look(&calm, &Rises::new(), from));
+
+    let ([wild], [calm]) = (&wild[..], &calm[..]) else { panic!("{wild:?} {calm:?}") };
+    assert_eq!((wild.at, wild.finding.opened), (calm.at, calm.finding.opened));
+    assert_eq!((wild.finding.waste, 0 < calm.finding.waste), (0, true));
+}
+
+#[test]
+fn nights_on_which_something_runs_and_a_doubled_scale_are_no_creeping_base_load() {
+    let doubled = site(130, |day| if (60..75).contains(&day) { 2.0 } else { 1.0 });
+    let mut running = site(130, |_| 1.0);
+    for night in 60..67 {
+        let hours = night * 24 - 3..night * 24 + 5;
+        for hour in hours {
+            running.amounts[hour] = running.amounts[hour].map(|amount| amount + 400_000);
+        }
+    }
+
+    assert_eq!(look(&doubled, &Rises::new(), MONDAY), []);
+    assert_eq!(look(&running, &Rises::new(), MONDAY), []);
+}
+
+#[test]
 fn a_season_in_which_every_meter_rises_is_no_finding() {
     let track = site(130, creeping);
     let rises: Vec<Rises> = (0..4).map(|_| with_load(&site(130, creeping), base_rises)).collect();

@@ -94,6 +94,19 @@ fn a_day_that_is_high_throughout_is_no_load_left_running() {
 }
 
 #[test]
+fn a_sum_that_came_late_is_no_waste() {
+    let ran = |day, hour| if is_night(70, day, hour) { 1_800_000 } else { 0 };
+    let late = |day, hour| ran(day, hour) + i64::from((day, hour) == (71, 2)) * 90_000_000;
+
+    let plain = look(&office(80, ran), false, MONDAY);
+    let lumpy = look(&office(80, late), false, MONDAY);
+
+    let ([plain], [lumpy]) = (&plain[..], &lumpy[..]) else { panic!("{plain:?} {lumpy:?}") };
+    let more = lumpy.finding.waste - plain.finding.waste;
+    assert!((0..2 * 1_800_000).contains(&more), "{more}");
+}
+
+#[test]
 fn an_evening_that_ends_is_no_night_that_runs() {
     let track =
         office(80, |day, hour| i64::from(day == 70 && (18..24).contains(&hour)) * 3_000_000);
