@@ -19,6 +19,7 @@ mod read_only_disk;
 mod readings;
 mod scan_a_bus;
 mod screenshots;
+mod strongest_findings;
 mod switching;
 mod three_days_away;
 mod two_gateways;

@@ -1,6 +1,7 @@
 //! The scoreboard without the gateway around it: builds in seconds.
 //!
-//! `cargo run --release -p scoreboard --example findings -- DIR`
+//! `cargo run --release -p scoreboard --example findings -- DIR [PAGE]`; with a page, the
+//! strongest findings that touch no label are drawn on it instead.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -10,6 +11,12 @@ use scoreboard::Outcome;
 
 fn main() -> anyhow::Result<()> {
     let dir = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| ".".into()));
+    if let Some(page) = std::env::args().nth(2) {
+        let strong = scoreboard::strongest::strongest(&dir, 10)?;
+        let word = |kind: &str| [kind.to_owned(), kind.to_owned()];
+        std::fs::write(page, scoreboard::picture::page(&strong, &word))?;
+        return Ok(());
+    }
     for outcome in scoreboard::run(&dir, &|_| {})? {
         match outcome {
             Outcome::Skipped { task, why } => println!("{task}: skipped, {why}"),

@@ -26,15 +26,23 @@ pub struct Labelled {
 ///
 /// A file cannot be read as what its name says.
 pub fn read(dir: &Path, begins: &str) -> Result<Vec<Labelled>> {
-    let Some(Measured { table, mut labels }) = Measured::read(dir, begins)? else {
-        return Ok(Vec::new());
+    Ok(Measured::read(dir, begins)?.map_or_else(Vec::new, |measured| of(&measured)))
+}
+
+/// Returns the meters of a table, each with its labels.
+#[must_use]
+pub fn of(measured: &Measured) -> Vec<Labelled> {
+    let Measured { table, labels } = measured;
+    let labels_of = |name: &str| {
+        let mut labels: Vec<Label> =
+            labels.iter().filter(|it| it.series == name).cloned().collect();
+        labels.sort_by_key(|label| label.start);
+        labels
     };
-    labels.sort_by_key(|label| label.start);
-    let labels_of = |name: &str| labels.iter().filter(|it| it.series == name).cloned().collect();
     let meters = table.columns.iter().map(|column| Labelled {
         name: column.name.clone(),
         track: table.track(column),
         labels: labels_of(&column.name),
     });
-    Ok(meters.collect())
+    meters.collect()
 }

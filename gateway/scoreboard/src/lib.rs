@@ -13,9 +13,11 @@
 pub mod flag;
 pub mod label;
 pub mod labelled;
+pub mod picture;
 pub mod resample;
 pub mod robustness;
 pub mod score;
+pub mod strongest;
 pub mod table;
 pub mod tally;
 pub mod tasks;

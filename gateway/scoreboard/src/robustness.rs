@@ -58,10 +58,15 @@ pub const DISTURBANCES: [Disturbance; 3] =
 /// `scores` is the task; it is run once for the data as they are and once for each
 /// disturbance.
 pub fn falls(measured: &Measured, scores: impl Fn(&Measured) -> Vec<Score>) -> Vec<Score> {
-    let usual = scores(measured);
+    falls_by(|disturb| scores(&disturb(measured)))
+}
+
+/// As [`falls`], for a task that needs more than one table: it is given what to do to each.
+pub fn falls_by(scores: impl Fn(fn(&Measured) -> Measured) -> Vec<Score>) -> Vec<Score> {
+    let usual = scores(Measured::clone);
     let mut figures = Vec::new();
     for (name, disturb) in DISTURBANCES {
-        let worse = scores(&disturb(measured));
+        let worse = scores(disturb);
         let pairs = usual.iter().zip(&worse).filter(|(usual, worse)| usual.key == worse.key);
         let (mut fall, mut growth) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         for (usual, worse) in pairs {

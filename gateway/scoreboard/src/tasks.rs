@@ -14,6 +14,8 @@ mod savings_coverage;
 mod waste;
 mod water;
 
+pub(crate) use base_load::{of as load_of, rising};
+
 use std::path::Path;
 
 use anyhow::Result;

@@ -44,7 +44,8 @@ enum Bench {
     #[command(after_help = "Example: gengfu bench findings\n\
         Example: gengfu bench findings --data measured\n\
         The folder has tables (CSV, also .gz; first column the time) and labels.csv \
-        (series,kind,start,end); a task whose files are missing is skipped.")]
+        (series,kind,start,end); a task whose files are missing is skipped.\n\
+        Example: gengfu bench findings --strongest 10 --html strongest.html")]
     Findings(FindingsArguments),
     /// The memory of a whole gateway, `gengfu run`, whose meters are read each minute.
     #[command(after_help = "Example: gengfu bench run --meters 2000 --minutes 12\n\
@@ -81,6 +82,13 @@ struct FindingsArguments {
     /// root it is then run.
     #[arg(long, default_value = "gateway/scoreboard/data")]
     data: PathBuf,
+    /// Instead, list so many findings that touch no label, the most wasteful first: some may
+    /// be right.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=100))]
+    strongest: Option<u16>,
+    /// Draw them on this page.
+    #[arg(long, requires = "strongest")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -135,10 +143,7 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         return crash::child(&folder, meters, from, &mut std::io::stdout().lock());
     }
     if let Bench::Findings(arguments) = bench {
-        for sheet in findings::run(&arguments.data, &note)? {
-            print(&sheet, json);
-        }
-        return Ok(());
+        return scoreboard(&arguments, json);
     }
     let folder = Folder::new(data_dir)?;
     let sheet = match bench {
@@ -162,6 +167,25 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
         Bench::Findings(_) | Bench::CrashChild { .. } => return Ok(()),
     };
     print(&sheet, json);
+    Ok(())
+}
+
+fn scoreboard(arguments: &FindingsArguments, json: bool) -> Result<()> {
+    let FindingsArguments { data, strongest, html } = arguments;
+    let Some(count) = *strongest else {
+        for sheet in findings::run(data, &note)? {
+            print(&sheet, json);
+        }
+        return Ok(());
+    };
+    let strong = findings::unlabelled(data, usize::from(count), html.as_deref())?;
+    if json {
+        say(findings::json_of(&strong));
+    } else {
+        for (number, it) in (1..).zip(&strong) {
+            say(findings::line_of(number, it));
+        }
+    }
     Ok(())
 }
 

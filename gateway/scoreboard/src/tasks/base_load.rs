@@ -21,6 +21,7 @@ use wire::Name;
 
 use crate::flag::hours;
 use crate::labelled::{self, Labelled};
+use crate::robustness::{Measured, falls};
 use crate::score::{Goal, Outcome, Score};
 use crate::tally::{self, Tally, score};
 
@@ -33,50 +34,57 @@ const KIND: &str = "baseload_drift";
 ///
 /// A file cannot be read.
 pub(super) fn run(dir: &Path) -> Result<Outcome> {
-    let meters = labelled::read(dir, "electricity_")?;
-    if meters.is_empty() {
+    let Some(measured) = Measured::read(dir, "electricity_")? else {
         let why = "no injected_faults_*/electricity_*.csv with labels.csv beside it".into();
         return Ok(Outcome::Skipped { task: TASK, why });
-    }
+    };
     let name = Name::new("series")?;
-    let (zone, calendar) = (TimeZone::UTC, HolidayCalendar::weekdays());
-    let clock = (&zone, &calendar);
-    let rises: Vec<Rises> =
-        meters.iter().map(|meter| base_rises(&of(meter, &name, clock))).collect();
-    let told: Vec<Vec<Told>> = meters
-        .iter()
-        .enumerate()
-        .map(|(at, meter)| {
-            let others: Vec<&Rises> = (0..meters.len())
-                .filter(|&other| other != at && site_of(&meters[other]) == site_of(meter))
-                .map(|other| &rises[other])
-                .collect();
-            let common = common_rise(&others);
-            let limits = BaseLoadLimits::default();
-            high_base_load(&of(meter, &name, clock), &common, &limits, meter.track.start)
-        })
-        .collect();
-    let tallies: Vec<Tally> =
-        meters.iter().zip(&told).map(|(meter, it)| tally(meter, it)).collect();
-    let strict: Vec<Tally> = meters
-        .iter()
-        .zip(&told)
+    let mut scores = scores(&measured, &name);
+    scores.extend(falls(&measured, |worse| self::scores(worse, &name)));
+    Ok(Outcome::Scored { task: TASK, scores })
+}
+
+fn scores(measured: &Measured, name: &Name) -> Vec<Score> {
+    let meters = labelled::of(measured);
+    let told = rising(&meters, name, (&TimeZone::UTC, &HolidayCalendar::weekdays()));
+    let pairs = || meters.iter().zip(&told);
+    let tallies: Vec<Tally> = pairs().map(|(meter, it)| tally(meter, it)).collect();
+    let strict: Vec<Tally> = pairs()
         .map(|(meter, it)| Tally {
             false_findings: count(meter, it, |told| told.at),
             ..tally(meter, it)
         })
         .collect();
     let days = |it: &[&Tally]| tally::median_delay_h(it).map(|hours| hours / 24.0);
-    let scores: [Option<Score>; 4] = [
+    let scores = [
         score("recall", "1", Goal::AtLeast(0.95), &tallies, |it| tally::recall(it, 0)),
         score("delay_median", "d", Goal::AtMost(10.0), &tallies, days),
         score("false_per_month", "1", Goal::AtMost(0.2), &tallies, tally::false_per_month),
         score("false_strict", "1", Goal::None, &strict, tally::false_per_month),
     ];
-    Ok(Outcome::Scored { task: TASK, scores: scores.into_iter().flatten().collect() })
+    scores.into_iter().flatten().collect()
 }
 
-pub(super) fn of<'a>(
+/// What is said of each meter, each knowing how the others of its site rose.
+pub(crate) fn rising(
+    meters: &[Labelled],
+    name: &Name,
+    clock: (&TimeZone, &HolidayCalendar),
+) -> Vec<Vec<Told>> {
+    let rises: Vec<Rises> =
+        meters.iter().map(|meter| base_rises(&of(meter, name, clock))).collect();
+    let of_one = |(at, meter): (usize, &Labelled)| {
+        let others: Vec<&Rises> = (0..meters.len())
+            .filter(|&other| other != at && site_of(&meters[other]) == site_of(meter))
+            .map(|other| &rises[other])
+            .collect();
+        let (load, common) = (of(meter, name, clock), common_rise(&others));
+        high_base_load(&load, &common, &BaseLoadLimits::default(), meter.track.start)
+    };
+    meters.iter().enumerate().map(of_one).collect()
+}
+
+pub(crate) fn of<'a>(
     meter: &'a Labelled,
     name: &'a Name,
     (zone, calendar): (&'a TimeZone, &'a HolidayCalendar),
@@ -84,7 +92,7 @@ pub(super) fn of<'a>(
     Load { meter: name, area: name, track: &meter.track, zone, calendar, pricing: None }
 }
 
-pub(super) fn site_of(meter: &Labelled) -> &str {
+fn site_of(meter: &Labelled) -> &str {
     meter.name.split('_').next().unwrap_or_default()
 }
 

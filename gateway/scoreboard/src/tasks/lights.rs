@@ -26,7 +26,8 @@ use jiff::tz::TimeZone;
 use wire::Name;
 
 use crate::labelled::{self, Labelled};
-use crate::score::{Goal, Outcome};
+use crate::robustness::{Measured, falls};
+use crate::score::{Goal, Outcome, Score};
 use crate::tally::{self, Tally, score};
 
 const TASK: &str = "lights";
@@ -42,21 +43,27 @@ const PAST_S: i64 = 5 * DAY_S;
 ///
 /// A file cannot be read.
 pub(super) fn run(dir: &Path) -> Result<Outcome> {
-    let mut meters = labelled::read(dir, "lighting_")?;
-    if meters.is_empty() {
+    let Some(mut measured) = Measured::read(dir, "lighting_")? else {
         let why = "no injected_faults_*/lighting_*.csv with labels.csv beside it".into();
         return Ok(Outcome::Skipped { task: TASK, why });
-    }
-    for label in meters.iter_mut().flat_map(|meter| &mut meter.labels) {
+    };
+    for label in &mut measured.labels {
         label.kind = sort_of(&label.kind).to_owned();
     }
     let name = Name::new("series")?;
+    let mut scores = scores(&measured, &name);
+    scores.extend(falls(&measured, |worse| self::scores(worse, &name)));
+    Ok(Outcome::Scored { task: TASK, scores })
+}
+
+fn scores(measured: &Measured, name: &Name) -> Vec<Score> {
+    let meters = labelled::of(measured);
     let tallies = |by_habit: bool| -> Vec<Tally> {
         let limits = if by_habit { LightsLimits::by_habit() } else { LightsLimits::default() };
         meters
             .iter()
             .map(|meter| {
-                let told = one(meter, &name, &limits, by_habit);
+                let told = one(meter, name, &limits, by_habit);
                 Tally::of(meter, &told, &["strong", "weak", "weekend"], WARM_UP_S)
             })
             .collect()
@@ -72,7 +79,7 @@ pub(super) fn run(dir: &Path) -> Result<Outcome> {
         score("product_weekends", "1", Goal::None, &product, |it| tally::recall(it, 2)),
         score("product_false_per_month", "1", Goal::None, &product, tally::false_per_month),
     ];
-    Ok(Outcome::Scored { task: TASK, scores: scores.into_iter().flatten().collect() })
+    scores.into_iter().flatten().collect()
 }
 
 fn sort_of(kind: &str) -> &'static str {

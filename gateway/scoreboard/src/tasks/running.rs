@@ -22,7 +22,8 @@ use jiff::tz::TimeZone;
 use wire::Name;
 
 use crate::labelled::{self, Labelled};
-use crate::score::{Goal, Outcome};
+use crate::robustness::{Measured, falls};
+use crate::score::{Goal, Outcome, Score};
 use crate::tally::{self, Tally, score};
 
 const TASK: &str = "running";
@@ -33,15 +34,21 @@ const TASK: &str = "running";
 ///
 /// A file cannot be read.
 pub(super) fn run(dir: &Path) -> Result<Outcome> {
-    let meters = labelled::read(dir, "electricity_")?;
-    if meters.is_empty() {
+    let Some(measured) = Measured::read(dir, "electricity_")? else {
         let why = "no injected_faults_*/electricity_*.csv with labels.csv beside it".into();
         return Ok(Outcome::Skipped { task: TASK, why });
-    }
+    };
     // Headers of tables need not be names of meters, and nothing depends on it.
     let name = Name::new("series")?;
+    let mut scores = scores(&measured, &name);
+    scores.extend(falls(&measured, |worse| self::scores(worse, &name)));
+    Ok(Outcome::Scored { task: TASK, scores })
+}
+
+fn scores(measured: &Measured, name: &Name) -> Vec<Score> {
+    let meters = labelled::of(measured);
     let tallies = |nights: bool, days: bool| -> Vec<Tally> {
-        meters.iter().map(|meter| one(meter, &name, nights, days)).collect()
+        meters.iter().map(|meter| one(meter, name, nights, days)).collect()
     };
     let (both, nights, days) = (tallies(true, true), tallies(true, false), tallies(false, true));
     let scores = [
@@ -52,7 +59,7 @@ pub(super) fn run(dir: &Path) -> Result<Outcome> {
         score("false_per_month_weekends", "1", Goal::None, &days, tally::false_per_month),
         score("delay_median", "h", Goal::None, &both, tally::median_delay_h),
     ];
-    Ok(Outcome::Scored { task: TASK, scores: scores.into_iter().flatten().collect() })
+    scores.into_iter().flatten().collect()
 }
 
 fn one(meter: &Labelled, name: &Name, nights: bool, days: bool) -> Tally {

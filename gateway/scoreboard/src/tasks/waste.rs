@@ -5,9 +5,10 @@
 //! was added within labels of `overnight_running…`, `weekend_running…` and
 //! `baseload_drift…`: the table less the original, where that is more than nothing. (A
 //! spike or a doubled scale is a fault of the meter and wastes nothing.)
-//! Flagged is the waste that findings of the three detectors state, spread evenly over
-//! the steps of their evidence, those of a base load over every step from its beginning to
-//! its end; where two speak of a step the larger counts. What was waste of it is, step by
+//! Flagged is the waste that findings of the three detectors state, spread evenly over the
+//! steps of their evidence; that of a base load, whose evidence is a row a day, over the days
+//! as those rows state it and evenly over the steps of each. Where two speak of a step the
+//! larger counts. What was waste of it is, step by
 //! step, the lesser of both. Steps within labels of other kinds are left out of all sums: a
 //! doubled scale is its own detector's business. Findings said in the warm-up are left out. Estimate error: of
 //! findings that hit a label of their kind, the median of stated against true waste over
@@ -16,21 +17,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use analysis::detect::{
-    BaseLoadLimits, Rises, after_hours_limits, after_hours_load, base_rises, common_rise,
-    high_base_load, weekend_limits, weekend_running,
-};
-use analysis::finding::{FindingKind, Told};
+use analysis::calendar::HolidayCalendar;
+use analysis::detect::{after_hours_limits, after_hours_load, weekend_limits, weekend_running};
+use analysis::finding::{Evidence, Finding, FindingKind, Told};
 use analysis::track::Track;
 use anyhow::Result;
 use jiff::tz::TimeZone;
 use wire::Name;
 
-use super::base_load::{of, site_of};
+use super::base_load::{of, rising};
+use crate::flag::DAY_S;
 use crate::labelled::{self, Labelled};
 use crate::resample;
+use crate::robustness::{Measured, falls_by};
 use crate::score::{Goal, Outcome, Score};
-use crate::table;
+use crate::table::{self, Column, Table};
 use crate::tally::WARM_UP_S;
 
 const TASK: &str = "waste";
@@ -56,7 +57,6 @@ struct Sums {
 ///
 /// A file cannot be read.
 pub(super) fn run(dir: &Path) -> Result<Outcome> {
-    let meters = labelled::read(dir, "electricity_")?;
     let mut originals: BTreeMap<String, Track> = BTreeMap::new();
     for path in table::files(&dir.join("bdg2"), "electricity_") {
         let table = table::read(&path)?;
@@ -64,16 +64,42 @@ pub(super) fn run(dir: &Path) -> Result<Outcome> {
             originals.insert(column.name.clone(), table.track(column));
         }
     }
-    let meters: Vec<Labelled> =
-        meters.into_iter().filter(|it| originals.contains_key(&it.name)).collect();
-    if meters.is_empty() {
+    let measured = Measured::read(dir, "electricity_")?.map(|mut measured| {
+        measured.table.columns.retain(|it| originals.contains_key(&it.name));
+        measured
+    });
+    let Some(measured) = measured.filter(|it| !it.table.columns.is_empty()) else {
         let why = "no injected_faults_*/electricity_*.csv whose series are in bdg2/ too".into();
         return Ok(Outcome::Skipped { task: TASK, why });
-    }
-    let told = told(&meters)?;
+    };
+    let before = Measured { table: before(&measured.table, &originals), ..measured.clone() };
+    let name = Name::new("series")?;
+    let mut scores = scores(&measured, &before, &name);
+    scores.extend(falls_by(|disturb| self::scores(&disturb(&measured), &disturb(&before), &name)));
+    Ok(Outcome::Scored { task: TASK, scores })
+}
+
+/// The same rows and series before anything was added.
+fn before(table: &Table, originals: &BTreeMap<String, Track>) -> Table {
+    let cell = |track: &Track, instant: i64| {
+        let step = usize::try_from((instant - track.start) / track.step_s).ok()?;
+        track.amounts.get(step).copied().flatten().map(|amount| real(amount) / 1000.0)
+    };
+    let columns = table.columns.iter().map(|column| Column {
+        name: column.name.clone(),
+        cells: table.instants.iter().map(|&at| cell(&originals[&column.name], at)).collect(),
+    });
+    Table { instants: table.instants.clone(), columns: columns.collect() }
+}
+
+fn scores(measured: &Measured, before: &Measured, name: &Name) -> Vec<Score> {
+    let meters = labelled::of(measured);
+    let told = told(&meters, name);
+    let originals: Vec<Track> =
+        before.table.columns.iter().map(|column| before.table.track(column)).collect();
     let sums = |asked: &[FindingKind]| -> Vec<Sums> {
-        let pairs = meters.iter().zip(&told);
-        pairs.map(|(meter, told)| one(meter, told, &originals[&meter.name], asked)).collect()
+        let pairs = meters.iter().zip(&told).zip(&originals);
+        pairs.map(|((meter, told), original)| one(meter, told, original, asked)).collect()
     };
     let all = sums(&KINDS.map(|it| it.1));
     let running = sums(&[FindingKind::AfterHoursLoad, FindingKind::WeekendRunning]);
@@ -89,7 +115,7 @@ pub(super) fn run(dir: &Path) -> Result<Outcome> {
         score("base_load_flagged_was_waste", &rising, Goal::None, was_waste),
         score("base_load_estimate_error", &rising, Goal::None, error),
     ];
-    Ok(Outcome::Scored { task: TASK, scores: scores.into_iter().flatten().collect() })
+    scores.into_iter().flatten().collect()
 }
 
 fn score(
@@ -120,26 +146,16 @@ fn error(sums: &[&Sums]) -> Option<f64> {
     analysis::robust::median(&mut errors)
 }
 
-fn told(meters: &[Labelled]) -> Result<Vec<Vec<Told>>> {
-    let name = Name::new("series")?;
-    let (zone, calendar) = (TimeZone::UTC, analysis::calendar::HolidayCalendar::weekdays());
-    let load = |at: usize| of(&meters[at], &name, (&zone, &calendar));
-    let rises: Vec<Rises> = (0..meters.len()).map(|at| base_rises(&load(at))).collect();
-    let mut all = Vec::new();
-    for at in 0..meters.len() {
-        let others: Vec<&Rises> = (0..meters.len())
-            .filter(|&other| other != at && site_of(&meters[other]) == site_of(&meters[at]))
-            .map(|other| &rises[other])
-            .collect();
-        let (load, from) = (load(at), meters[at].track.start);
-        let mut told = after_hours_load(&load, &after_hours_limits(), from);
+fn told(meters: &[Labelled], name: &Name) -> Vec<Vec<Told>> {
+    let (zone, calendar) = (TimeZone::UTC, HolidayCalendar::weekdays());
+    let mut all = rising(meters, name, (&zone, &calendar));
+    for (meter, told) in meters.iter().zip(&mut all) {
+        let (load, from) = (of(meter, name, (&zone, &calendar)), meter.track.start);
+        told.extend(after_hours_load(&load, &after_hours_limits(), from));
         told.extend(weekend_running(&load, &weekend_limits(), from));
-        let common = common_rise(&others);
-        told.extend(high_base_load(&load, &common, &BaseLoadLimits::default(), from));
         told.retain(|it| from + WARM_UP_S <= it.at);
-        all.push(told);
     }
-    Ok(all)
+    all
 }
 
 fn one(meter: &Labelled, told: &[Told], original: &Track, asked: &[FindingKind]) -> Sums {
@@ -177,16 +193,9 @@ fn one(meter: &Labelled, told: &[Told], original: &Track, asked: &[FindingKind])
     let mut sums = Sums::default();
     for it in told.iter().filter(|it| asked.contains(&it.finding.kind)) {
         let finding = &it.finding;
-        let steps: Vec<usize> = if finding.kind == FindingKind::HighBaseLoad {
-            let until = finding.closed.unwrap_or(track.end());
-            place(finding.opened).zip(place(until)).map_or(Vec::new(), |(a, b)| (a..b).collect())
-        } else {
-            finding.evidence.iter().filter_map(|it| place(it.start)).collect()
-        };
-        let count = u32::try_from(steps.len()).unwrap_or(u32::MAX).max(1);
-        let each = real(finding.waste) / f64::from(count);
+        let steps = spread(finding, track);
         let mut truth = 0.0;
-        for step in steps.into_iter().filter(|&step| !is_other(step)) {
+        for (step, each) in steps.into_iter().filter(|(step, _)| !is_other(*step)) {
             if let (Some(flagged), Some(wasted)) = (flagged.get_mut(step), wasted.get(step)) {
                 *flagged = flagged.max(each);
                 truth += wasted;
@@ -205,6 +214,23 @@ fn one(meter: &Labelled, told: &[Told], original: &Track, asked: &[FindingKind])
     sums.flagged = flagged.iter().sum();
     sums.both = wasted.iter().zip(&flagged).map(|(a, b)| a.min(*b)).sum();
     sums
+}
+
+/// Spreads a finding's waste over the steps that its evidence speaks of.
+fn spread(finding: &Finding, track: &Track) -> Vec<(usize, f64)> {
+    let place = |instant: i64| usize::try_from((instant - track.start) / track.step_s).ok();
+    let is_daily = finding.kind == FindingKind::HighBaseLoad;
+    let steps = if is_daily { usize::try_from(DAY_S / track.step_s).unwrap_or(1) } else { 1 };
+    let weight = |it: &Evidence| if is_daily { real((it.amount - it.limit).max(0)) } else { 1.0 };
+    let weights: Vec<(usize, f64)> = finding
+        .evidence
+        .iter()
+        .filter_map(|it| Some((place(it.start)?, weight(it))))
+        .flat_map(|(first, weight)| (first..first + steps).map(move |step| (step, weight)))
+        .collect();
+    let all: f64 = weights.iter().map(|it| it.1).sum();
+    let part = if 0.0 < all { real(finding.waste) / all } else { 0.0 };
+    weights.into_iter().map(|(step, weight)| (step, weight * part)).collect()
 }
 
 /// An amount as a number to reckon with.
