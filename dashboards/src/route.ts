@@ -16,6 +16,8 @@ export type Page =
   | 'complete'
   | 'month'
   | 'mails'
+  | 'preview'
+  | 'savings'
   | 'more'
   | 'login'
   | 'setup'
@@ -48,7 +50,7 @@ export function placeOf(path: string, search: string): Place {
     return id === null ? place('unknown') : place(part, id);
   }
   if (first === 'month' && /^(\d{4}-\d\d)?$/.test(second) && rest.length === 0) return place('month', second);
-  const pages: Page[] = ['patrol', 'findings', 'meters', 'why', 'complete', 'mails', 'more', 'login', 'setup'];
+  const pages: Page[] = ['patrol', 'findings', 'meters', 'why', 'complete', 'mails', 'preview', 'savings', 'more', 'login', 'setup'];
   const page = pages.find((known) => known === first);
   return page !== undefined && alone ? place(page) : place('unknown');
 }

@@ -212,6 +212,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/meters/{id}/detectors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the detectors of a meter. */
+        get: operations["get_detectors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/meters/{id}/events": {
         parameters: {
             query?: never;
@@ -917,6 +934,40 @@ export interface components {
          * @enum {string}
          */
         DayType: "working" | "weekend" | "holiday" | "make_up" | "unknown";
+        /** @description One detector of a meter. */
+        Detector: {
+            /** @description The kind of finding that it makes. */
+            kind: components["schemas"]["FindingKind"];
+            /**
+             * Format: date-time
+             * @description Until when it learns what is usual here and says nothing; null where it knows.
+             */
+            learning_until: string | null;
+            /**
+             * Format: int64
+             * @description How many more days that takes, begun ones counted; null where it knows.
+             */
+            learning_days: number | null;
+            /**
+             * Format: int64
+             * @description By how much its limits are raised here, thousandths of them.
+             */
+            raised_milli: number;
+            /** @description The false alarms that raised them, newest first; taking one back takes its raise back. */
+            raised_by: components["schemas"]["RaisingMark"][];
+            /**
+             * Format: int64
+             * @description Its limit now, mW; null for kinds without a single one, or while it learns.
+             */
+            limit_mw: number | null;
+        };
+        /** @description The detectors of a meter. */
+        Detectors: {
+            /** @description The meter. */
+            meter: components["schemas"]["Place"];
+            /** @description One for each kind of finding that can be made of it. */
+            detectors: components["schemas"]["Detector"][];
+        };
         /**
          * @description An estimate: what went through in `[from, to)`, both on a quarter hour. Only what is
          *     missing of the span gets its share; readings that arrive late take it back.
@@ -1029,15 +1080,20 @@ export interface components {
             start_at: string;
             /**
              * Format: int64
-             * @description What was used in it, thousandths of the finding's unit.
+             * @description What was measured in it, in the evidence's unit.
              */
             amount: number;
             /**
              * Format: int64
-             * @description What was allowed in it, thousandths of the finding's unit.
+             * @description What was allowed in it, in the evidence's unit.
              */
             limit: number;
         };
+        /**
+         * @description What the numbers of a finding's evidence are.
+         * @enum {string}
+         */
+        EvidenceUnit: "amount" | "factor" | "share" | "seconds";
         /** @description A version of reference data that was used. */
         FactorVersion: {
             /** @description What it is: `tariff`, `calendar`, `site_book`, `meter_event`. */
@@ -1128,6 +1184,8 @@ export interface components {
         };
         /** @description One finding with what made it. */
         FindingDetail: components["schemas"]["FindingRow"] & {
+            /** @description What the evidence's numbers are. */
+            evidence_unit: components["schemas"]["EvidenceUnit"];
             /** @description The intervals that made it, in order of time. */
             evidence: components["schemas"]["EvidenceRow"][];
             /**
@@ -1142,7 +1200,7 @@ export interface components {
          * @description The kinds of finding.
          * @enum {string}
          */
-        FindingKind: "after_hours_load" | "burst" | "high_base_load" | "leak" | "lights_left_on" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "weekend_running";
+        FindingKind: "after_hours_load" | "burst" | "high_base_load" | "leak" | "lights_left_on" | "peak_demand" | "phase_imbalance" | "power_factor_low" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "weekend_running";
         /** @description One finding, as a row of a list. */
         FindingRow: {
             /**
@@ -2075,6 +2133,28 @@ export interface components {
             message: string;
             /** @description Every mistake of a refused site book, in order of its lines; empty otherwise. */
             mistakes: components["schemas"]["Mistake"][];
+        };
+        /** @description A false alarm that raised a limit. */
+        RaisingMark: {
+            /**
+             * Format: int64
+             * @description The finding that was called one.
+             */
+            finding: number;
+            /**
+             * Format: date-time
+             * @description When that finding opened.
+             */
+            opened_at: string;
+            /** @description Who said so. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Why, in their own words. */
+            note: string | null;
         };
         /** @description How many readings came. */
         ReadingCounts: {
@@ -3475,6 +3555,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MeterDay"];
+                };
+            };
+            /** @description Refused, and why */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not possible now, and why */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_detectors: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Identifier of the meter */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Detectors"];
                 };
             };
             /** @description Refused, and why */

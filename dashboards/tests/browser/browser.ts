@@ -36,6 +36,8 @@ export const PATHS: Record<string, string> = {
   finding: '/findings/21',
   finding_lights: '/findings/12',
   finding_meter: '/findings/24',
+  preview: '/preview?meter=light-2f-east',
+  savings: '/savings?meter=office-main',
   meters: '/meters',
   meter: '/meters/light-2f-east',
   mails: '/mails',

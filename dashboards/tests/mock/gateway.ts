@@ -7,6 +7,7 @@ import { extname, join, normalize } from 'node:path';
 import { Campus, NOW, rfc } from './campus.ts';
 import { daysOf, found, listed } from './found.ts';
 import { command, switches } from './switches.ts';
+import { detectors, forecast, saved, tried } from './watched.ts';
 import { balance, counts, eventOf, finding, month, preview, tileRows, why } from './truth.ts';
 
 const TYPES: Record<string, string> = {
@@ -153,6 +154,10 @@ export class Gateway {
     if (path === '/meters') return send(200, campus.meters());
     if (path === '/why') return answer(why(campus, url.searchParams));
     if (path === '/today/rows') return answer(tileRows(campus, url.searchParams.get('tile')));
+    const watched = /^\/meters\/([^/]+)\/(detectors|forecast)$/.exec(path);
+    if (watched !== null) return answer((watched[2] === 'detectors' ? detectors : forecast)(campus, decodeURIComponent(watched[1] ?? '')));
+    if (path === '/preview') return answer(tried(campus, url.searchParams));
+    if (path === '/savings') return answer(saved(campus, url.searchParams));
     const proof = /^\/findings\/(\d+)\/days$/.exec(path);
     if (proof !== null) return answer(daysOf(campus, Number(proof[1])));
     if (path === '/findings') return send(200, listed(campus, url.searchParams));

@@ -260,7 +260,7 @@ export function finding(campus: Campus, id: number): Schemas['FindingDetail'] | 
     amount: Math.round((row.power_mw ?? 0) / 4),
     limit: Math.round((row.limit_mw ?? 0) / 4),
   }));
-  return { ...row, evidence, events: [], detector_text_code: `kind.${row.kind}.about` };
+  return { ...row, evidence_unit: 'amount', evidence, events: [], detector_text_code: `kind.${row.kind}.about` };
 }
 
 /** An event as the gateway would keep it. */

@@ -18,6 +18,12 @@ pub enum FindingKind {
     Leak,
     /// A lighting circuit stays on while its area is closed.
     LightsLeftOn,
+    /// A demand above what the contract allows, or above all that was seen before.
+    PeakDemand,
+    /// Three phases are not loaded alike.
+    PhaseImbalance,
+    /// A power factor below what the tariff asks for.
+    PowerFactorLow,
     /// A toilet runs now and then.
     RunningToilet,
     /// A meter counts in another unit or with another ratio than before.
@@ -34,12 +40,15 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::AfterHoursLoad,
         Self::Burst,
         Self::HighBaseLoad,
         Self::Leak,
         Self::LightsLeftOn,
+        Self::PeakDemand,
+        Self::PhaseImbalance,
+        Self::PowerFactorLow,
         Self::RunningToilet,
         Self::ScaleChange,
         Self::SilentMeter,
@@ -57,6 +66,9 @@ impl FindingKind {
             Self::HighBaseLoad => "high_base_load",
             Self::Leak => "leak",
             Self::LightsLeftOn => "lights_left_on",
+            Self::PeakDemand => "peak_demand",
+            Self::PhaseImbalance => "phase_imbalance",
+            Self::PowerFactorLow => "power_factor_low",
             Self::RunningToilet => "running_toilet",
             Self::ScaleChange => "scale_change",
             Self::SilentMeter => "silent_meter",
@@ -121,6 +133,7 @@ impl Finding {
 
 /// One interval that made a finding, and the limit it broke.
 ///
+/// Of a power factor and of an imbalance of phases amount and limit are thousandths.
 /// For [`FindingKind::LightsLeftOn`]: amount and limit of that quarter hour in
 /// thousandths of the meter's unit. For [`FindingKind::SilentMeter`]: `start` is the
 /// last accepted reading (or when the meter was first expected), `amount` the seconds

@@ -5,6 +5,8 @@
 //! so every look-up answers with an `Option`; whoever takes a site book in checks it.
 //!
 //! Not here: how a site book is read (`gateway::site_book`), its history (the journal).
+//!
+//! Long because a site is one description: each part is small and means nothing alone.
 
 use std::sync::Arc;
 
@@ -79,6 +81,15 @@ pub struct Site {
     pub tariffs: Vec<Tariff>,
     /// Those who answer for something or get mail.
     pub people: Vec<Person>,
+}
+
+/// What a contract of supply says of a meter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Supply {
+    /// The highest demand it allows, mW.
+    pub contract_mw: Option<i64>,
+    /// The least power factor of a day it asks for, thousandths.
+    pub factor_least_milli: Option<u16>,
 }
 
 /// A building of the site.
@@ -248,6 +259,8 @@ pub struct Meter {
     /// The most that can go through in an hour, amply, in thousandths of the counter's unit;
     /// `None` if nothing tells it.
     pub rate_max: Option<i64>,
+    /// What the contract says of what is taken through it.
+    pub supply: Supply,
     /// What it is made of, if nobody reads it: then its node is [`VIRTUAL`], and model, unit id
     /// and interval mean nothing.
     pub formula: Option<Formula>,

@@ -27,6 +27,12 @@ impl Writer<'_> {
             FindingKind::ScaleChange => {
                 facts.extend(self.factor().map(|it| self.fact("mail.fact.factor", it)));
             }
+            FindingKind::PeakDemand => {
+                facts.extend(self.demand().map(|it| self.fact("mail.fact.demand", it)));
+            }
+            FindingKind::PhaseImbalance | FindingKind::PowerFactorLow => {
+                facts.extend(self.share());
+            }
             FindingKind::AfterHoursLoad
             | FindingKind::HighBaseLoad
             | FindingKind::LightsLeftOn
@@ -85,6 +91,35 @@ impl Writer<'_> {
                 footer: self.footer("mail.footer.last"),
             },
         }
+    }
+
+    /// The highest demand and what was allowed: the evidence has energies of quarter hours.
+    fn demand(&self) -> Option<String> {
+        let highest = self.finding.evidence.iter().max_by_key(|it| it.amount)?;
+        // Four quarter hours to the hour; thousandths of a Wh to kW with one decimal.
+        let kw = |mwh: i64| {
+            let tenths = mwh.saturating_mul(4) / 100_000;
+            format!("{}.{}", tenths / 10, tenths % 10)
+        };
+        let (demand, limit) = (kw(highest.amount), kw(highest.limit));
+        Some(self.text("mail.fact.demand.value", &[("demand", &demand), ("limit", &limit)]))
+    }
+
+    /// The worst power factor or imbalance and what was allowed: the evidence has thousandths.
+    fn share(&self) -> Option<(String, String)> {
+        let evidence = self.finding.evidence.iter();
+        if self.finding.kind == FindingKind::PowerFactorLow {
+            let worst = evidence.min_by_key(|it| it.amount)?;
+            let factor = |milli: i64| format!("{}.{:03}", milli / 1_000, milli.abs() % 1_000);
+            let params = [("factor", factor(worst.amount)), ("limit", factor(worst.limit))];
+            let value = self.text("mail.fact.power_factor.value", &borrow(&params));
+            return Some(self.fact("mail.fact.power_factor", value));
+        }
+        let worst = evidence.max_by_key(|it| it.amount)?;
+        let percent = |milli: i64| format!("{}.{}", milli / 10, milli.abs() % 10);
+        let params = [("percent", percent(worst.amount)), ("limit", percent(worst.limit))];
+        let value = self.text("mail.fact.imbalance.value", &borrow(&params));
+        Some(self.fact("mail.fact.imbalance", value))
     }
 
     /// By which factor a meter counts otherwise, in tenths: the evidence says what was

@@ -16,10 +16,14 @@ const fn news_s(kind: FindingKind) -> i64 {
     match kind {
         FindingKind::Burst
         | FindingKind::LightsLeftOn
+        | FindingKind::PeakDemand
+        | FindingKind::PhaseImbalance
         | FindingKind::SilentMeter
         | FindingKind::Spike => NEWS_S,
         FindingKind::Leak | FindingKind::RunningToilet => 3 * NEWS_S,
         // A spare meter is told after a week, a changed unit two weeks after an outage.
+        // Two days in a row, and the day after them.
+        FindingKind::PowerFactorLow => 4 * NEWS_S,
         FindingKind::Stuck => 9 * NEWS_S,
         FindingKind::ScaleChange => 16 * NEWS_S,
         FindingKind::AfterHoursLoad | FindingKind::WeekendRunning => 14 * NEWS_S,
@@ -93,6 +97,9 @@ pub fn recipients<'a>(
         | FindingKind::RunningToilet => (owner, Role::Caretaker, Role::Engineer),
         FindingKind::AfterHoursLoad
         | FindingKind::HighBaseLoad
+        | FindingKind::PeakDemand
+        | FindingKind::PhaseImbalance
+        | FindingKind::PowerFactorLow
         | FindingKind::ScaleChange
         | FindingKind::SilentMeter
         | FindingKind::Spike

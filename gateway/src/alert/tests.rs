@@ -1,6 +1,8 @@
 use analysis::calendar::{Holidays, OpeningHours};
 use analysis::finding::{Evidence, FindingKind};
-use analysis::site::{Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Text};
+use analysis::site::{
+    Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Supply, Text,
+};
 use jiff::civil::time;
 use jiff::tz::TimeZone;
 use wire::{Name, Quantity};
@@ -64,6 +66,7 @@ fn site() -> Site {
             counter: Quantity::ActiveEnergyImport,
             tariff: None,
             rate_max: None,
+            supply: Supply::default(),
             formula: None,
             own_models: std::sync::Arc::default(),
         }],
@@ -302,6 +305,9 @@ fn water_and_meters_that_count_wrongly_are_told_in_words_of_their_own() {
         (FindingKind::Leak, "wang@school.example", 36 * HOUR),
         (FindingKind::Burst, "wang@school.example", 3 * HOUR),
         (FindingKind::RunningToilet, "wang@school.example", 16 * HOUR),
+        (FindingKind::PeakDemand, "smith@school.example", HOUR),
+        (FindingKind::PhaseImbalance, "smith@school.example", HOUR),
+        (FindingKind::PowerFactorLow, "smith@school.example", 3 * 24 * HOUR),
         (FindingKind::Stuck, "smith@school.example", 7 * 24 * HOUR),
         (FindingKind::ScaleChange, "smith@school.example", 14 * 24 * HOUR),
     ];

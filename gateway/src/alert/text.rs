@@ -53,6 +53,9 @@ pub(super) fn message(
         (
             FindingKind::Leak
             | FindingKind::Burst
+            | FindingKind::PeakDemand
+            | FindingKind::PhaseImbalance
+            | FindingKind::PowerFactorLow
             | FindingKind::RunningToilet
             | FindingKind::Stuck
             | FindingKind::Spike

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use analysis::calendar::{Day, Exception, Opening};
-use analysis::detect::{Circuit, LightsLimits};
+use analysis::detect::Circuit;
 use analysis::figures::{self, Figure, MonthFigures, month_figures_one_by_one, month_span};
 use analysis::finding::{Finding, FindingKind};
 use analysis::interval::{IntervalAmount, Span};
@@ -237,7 +237,8 @@ impl Ledger {
         let levels = Levels::learn(&intervals, now, |at| opening.is_open_by_hours(at));
         let floor_area_m2 = site.area(&meter.area).and_then(|area| area.floor_area_m2);
         let circuit = Circuit { meter: &meter.id, area: &meter.area, floor_area_m2, levels };
-        Ok(LightsLimits::default().energy_max(&circuit))
+        let raised = self.raised(&meter.id, FindingKind::LightsLeftOn, now)?;
+        Ok(raised.lights().energy_max(&circuit))
     }
 
     /// Returns the share of readings accepted, of those that should be there between the

@@ -224,6 +224,18 @@ impl Intervals {
         })
     }
 
+    /// Returns what another counter of a meter counted in a span: worked out anew, since only
+    /// the counter that consumption is taken from is remembered, and without its events.
+    pub(super) fn of_counter(
+        &self,
+        meter: &Meter,
+        counter: Quantity,
+        span: Span,
+    ) -> Result<Vec<IntervalAmount>, StoreError> {
+        let other = Meter { counter, ..meter.clone() };
+        Ok(self.window(&other, span.aligned(), &[])?.1.intervals)
+    }
+
     fn work_out(
         &self,
         meter: &Meter,

@@ -24,9 +24,10 @@ use wire::Name;
 
 use super::Ledger;
 use crate::store::StoreError;
-use crate::store::journal::FindingFilter;
+use crate::store::journal::{FindingFilter, FindingRow};
 
 const DAY_S: i64 = 86_400;
+const HOUR_S: i64 = 3_600;
 
 /// From midnight to noon, s; an hour more or less at changes of the clock does not matter,
 /// since nothing is decided at noon.
@@ -54,10 +55,14 @@ pub struct Raised {
     pub milli: i64,
     /// The findings that people called false alarms.
     pub findings: Vec<i64>,
+    /// The largest mean waste an hour of those, thousandths of the unit: so much is as it
+    /// should be.
+    pub rate: i64,
 }
 
 impl Raised {
-    fn factor(&self) -> f64 {
+    /// Returns what limits are multiplied with.
+    pub(super) fn factor(&self) -> f64 {
         1.0 + f64::from(i32::try_from(self.milli).unwrap_or(0)) / 1000.0
     }
 
@@ -65,6 +70,24 @@ impl Raised {
         RunningLimits {
             share_of_step: limits.share_of_step * self.factor(),
             spreads: limits.spreads * self.factor(),
+            ..limits
+        }
+    }
+
+    /// The limits of lights: all that say from where on it is light.
+    pub(super) fn lights(&self) -> LightsLimits {
+        let limits = LightsLimits::default();
+        let more = |milli: u16| {
+            let raised = i64::from(milli) * (1_000 + self.milli) / 1_000;
+            u16::try_from(raised).unwrap_or(u16::MAX)
+        };
+        let density = i64::from(limits.density_mw_per_m2) * (1_000 + self.milli) / 1_000;
+        LightsLimits {
+            share_milli: more(limits.share_milli),
+            density_mw_per_m2: u32::try_from(density).unwrap_or(u32::MAX),
+            above_base_milli: more(limits.above_base_milli),
+            weak_milli: more(limits.weak_milli),
+            above_usual_milli: more(limits.above_usual_milli),
             ..limits
         }
     }
@@ -93,17 +116,24 @@ impl Ledger {
             kind: Some(kind.code().to_owned()),
             meter: Some(*meter),
             from: Some(now - RAISED_S),
+            to: Some(now),
             ..FindingFilter::default()
         };
         let rows = self.0.store.journal().view(|view| view.findings(&filter))?;
-        let findings: Vec<i64> = rows
-            .iter()
-            .filter(|row| row.mark.as_ref().is_some_and(|mark| mark.mark.kind == "false_alarm"))
-            .map(|row| row.id)
-            .take(RAISES_MAX)
-            .collect();
-        let count = i64::try_from(findings.len()).unwrap_or(0);
-        Ok(Raised { milli: count * RAISE_MILLI, findings })
+        let called = |row: &&FindingRow| {
+            row.mark.as_ref().is_some_and(|mark| mark.mark.kind == "false_alarm")
+        };
+        let called: Vec<&FindingRow> = rows.iter().filter(called).take(RAISES_MAX).collect();
+        let rate = |row: &&FindingRow| {
+            let lasted_s = row.draft.closed.unwrap_or(now) - row.draft.opened;
+            row.draft.waste.saturating_mul(HOUR_S) / lasted_s.max(HOUR_S)
+        };
+        let count = i64::try_from(called.len()).unwrap_or(0);
+        Ok(Raised {
+            milli: count * RAISE_MILLI,
+            findings: called.iter().map(|row| row.id).collect(),
+            rate: called.iter().map(rate).max().unwrap_or(0),
+        })
     }
 
     /// Returns how the base loads of meters of one medium rose before an instant.
@@ -165,6 +195,9 @@ impl Ledger {
                 FindingKind::Burst
                 | FindingKind::Leak
                 | FindingKind::LightsLeftOn
+                | FindingKind::PeakDemand
+                | FindingKind::PhaseImbalance
+                | FindingKind::PowerFactorLow
                 | FindingKind::RunningToilet
                 | FindingKind::ScaleChange
                 | FindingKind::SilentMeter
@@ -197,22 +230,6 @@ impl Ledger {
         track.start = track.instant(first);
         track.amounts.drain(..first);
         Ok(track)
-    }
-
-    /// Returns when enough will be known of a meter for the detectors of loads to speak, if
-    /// that lies after an instant; `None` if they can.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if readings cannot be read.
-    pub fn learning_until(&self, meter: &Meter, now: i64) -> Result<Option<i64>, StoreError> {
-        let intervals = self.intervals(meter, Span { from: now - LEARNING_S, to: now })?;
-        let track = Track::of_intervals(&intervals);
-        let first = track.amounts.iter().position(Option::is_some);
-        let since = first.map_or(now, |first| track.instant(first));
-        let until = since + LEARNING_S;
-        // A day's gap at its beginning is no new meter.
-        Ok((now + DAY_S < until).then_some(until))
     }
 
     /// Returns what the detector of lights says of the round that began on a day, noon to
@@ -251,7 +268,8 @@ impl Ledger {
         let pricing = self.pricing(site, meter);
         let profile = within(&intervals, profile);
         let is_open = |at| opening.is_open(at);
-        let limits = LightsLimits::default();
+        // What was called false before that evening: a mark does not undo what it is about.
+        let limits = self.raised(&meter.id, FindingKind::LightsLeftOn, noon)?.lights();
         let mut found = lights_left_on(&circuit, profile, is_open, &limits, pricing.as_ref());
         found.retain(|finding| noon <= finding.opened && finding.opened < next_noon);
         Ok(found)

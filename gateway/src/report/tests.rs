@@ -6,7 +6,9 @@ use analysis::figures::{
     AreaFigure, DayFigure, Figure, MeterFigure, MonthFigures, TotalFigure, WasteFigure,
 };
 use analysis::finding::FindingKind;
-use analysis::site::{Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Text};
+use analysis::site::{
+    Area, Building, Language, Load, Medium, Meter, Person, Role, Site, Supply, Text,
+};
 use analysis::tariff::{DatedRule, Rule, Tariff};
 use calamine::{Data, Reader, Xlsx};
 use jiff::civil::{Date, date};
@@ -41,6 +43,7 @@ fn meter(id: &str, zh: &str, en: &str, medium: Medium, load: Load, parent: Optio
         counter: Quantity::ActiveEnergyImport,
         tariff: None,
         rate_max: None,
+        supply: Supply::default(),
         formula: None,
         own_models: std::sync::Arc::default(),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use analysis::site::{Formula, Load, Medium, Meter, VIRTUAL};
+use analysis::site::{Formula, Load, Medium, Meter, Supply, VIRTUAL};
 use wire::{Address, Name, Quantity};
 
 use super::name;
@@ -62,6 +62,7 @@ pub(super) fn read(section: &Section<'_>, meters: &[Meter]) -> Option<Meter> {
         },
         tariff,
         rate_max: None,
+        supply: Supply::default(),
         formula: Some(formula),
         own_models: Arc::default(),
     })

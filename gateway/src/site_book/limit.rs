@@ -7,7 +7,7 @@
 //! Not here: a meter model's largest current. Times the ratio it is ten times what its
 //! circuit carries, and says nothing.
 
-use analysis::site::Medium;
+use analysis::site::{Medium, Supply};
 use wire::Quantity;
 
 use crate::document::Section;
@@ -34,6 +34,30 @@ const WATER_M_S: i64 = 6;
 
 /// The same of gas at the pressure of buildings, m/s.
 const GAS_M_S: i64 = 30;
+
+/// Reads what the contract of supply says: the highest demand (`contract_kw`) and the least
+/// power factor of a day (`power_factor_min`).
+pub(super) fn read_supply(section: &Section<'_>, medium: Medium) -> Supply {
+    let contract_mw = section.decimal("contract_kw", PER_UNIT);
+    let factor = section.decimal("power_factor_min", 1_000);
+    if medium != Medium::Electricity {
+        for key in ["contract_kw", "power_factor_min"] {
+            if section.has(key) {
+                section.mistake(key, "is for meters of electricity");
+            }
+        }
+        return Supply::default();
+    }
+    if contract_mw.is_some_and(|it| it < 1) {
+        section.mistake("contract_kw", "must be more than 0");
+    }
+    let factor_least_milli =
+        factor.and_then(|it| u16::try_from(it).ok()).filter(|it| (500..=1_000).contains(it));
+    if factor.is_some() && factor_least_milli.is_none() {
+        section.mistake("power_factor_min", "must be from 0.5 to 1");
+    }
+    Supply { contract_mw, factor_least_milli }
+}
 
 /// Reads the limit of a meter, in thousandths of its counter's unit an hour; `None` if
 /// nothing tells it.

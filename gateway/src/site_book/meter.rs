@@ -98,6 +98,7 @@ pub(super) fn read_polled(
     }
     let counter = counter.or(model.map(|model| model.counter));
     let rate_max = limit::read(section, medium, counter, pt);
+    let supply = limit::read_supply(section, medium);
     Some(Meter {
         id: id?,
         name,
@@ -114,6 +115,7 @@ pub(super) fn read_polled(
         counter: counter?,
         tariff,
         rate_max,
+        supply,
         formula: None,
         own_models: Arc::default(),
     })
@@ -182,6 +184,7 @@ pub(super) fn read_mapped(section: &Section<'_>, mappings: &mut [Mapping]) -> Op
         section.mistake("counter", format!("does not count {}", medium.code()));
     }
     let rate_max = limit::read(section, medium, Some(counter), 1_000);
+    let supply = limit::read_supply(section, medium);
     let device = section.text("device");
     let channel = section.text("channel").unwrap_or_default().to_owned();
     let interval_s = section.integer("interval_s", 1..=86_400);
@@ -218,6 +221,7 @@ pub(super) fn read_mapped(section: &Section<'_>, mappings: &mut [Mapping]) -> Op
         counter,
         tariff,
         rate_max,
+        supply,
         formula: None,
         own_models: Arc::default(),
     })

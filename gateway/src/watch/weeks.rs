@@ -13,13 +13,10 @@ use std::ops::Range;
 use std::sync::PoisonError;
 
 use analysis::calendar::Exception;
-use analysis::detect::{
-    MeterLimits, ScaleLimits, Spell, Standstill, StandstillLimits, WaterLimits, meter_faults, water,
-};
 use analysis::finding::{Finding, FindingKind};
 use analysis::interval::Span;
 use analysis::profile::day_start;
-use analysis::site::{Medium, Meter, Site};
+use analysis::site::{Meter, Site};
 use analysis::track::Track;
 
 use super::cause::Tree;
@@ -35,6 +32,11 @@ const BACK_S: i64 = 70 * DAY_S;
 
 /// However long a finding is open, no meter is seen further back than this, s.
 const BACK_MAX_S: i64 = 400 * DAY_S;
+
+/// Currents are read each minute, so no more of them than it takes: three days, or as long as
+/// an imbalance is open, up to a month, s.
+const PHASES_BACK_S: i64 = 3 * DAY_S;
+const PHASES_BACK_MAX_S: i64 = 31 * DAY_S;
 
 /// What ended longer ago is left as it was written, s.
 const SETTLED_S: i64 = 2 * DAY_S;
@@ -80,9 +82,12 @@ impl Walk {
 }
 
 /// What may be said of a meter by its medium.
-const KINDS: [FindingKind; 6] = [
+const KINDS: [FindingKind; 9] = [
     FindingKind::Leak,
     FindingKind::Burst,
+    FindingKind::PeakDemand,
+    FindingKind::PhaseImbalance,
+    FindingKind::PowerFactorLow,
     FindingKind::RunningToilet,
     FindingKind::Stuck,
     FindingKind::Spike,
@@ -136,7 +141,14 @@ impl Watch {
             return Ok(());
         }
         let pricing = self.ledger.pricing(site, meter);
-        for (kind, spell) in found(meter.medium, &track) {
+        let mut found = self.ledger.water_and_truth(meter, &track, hour)?;
+        let uneven = known.iter().filter(|row| {
+            row.draft.kind == FindingKind::PhaseImbalance.code() && row.draft.closed.is_none()
+        });
+        let since = uneven.map(|row| row.draft.opened).min().unwrap_or(hour);
+        let phases_from = since.min(hour - PHASES_BACK_S).max(hour - PHASES_BACK_MAX_S);
+        found.extend(self.ledger.supply(site, meter, span, phases_from)?);
+        for (kind, spell) in found {
             let mut finding = spell.finding(kind, &meter.id, &meter.area, pricing.as_ref());
             let settled = finding.closed.is_some_and(|closed| closed < now - SETTLED_S);
             if self.is_told_elsewhere(tree, meter, &finding)? {
@@ -175,40 +187,8 @@ fn is_complete(track: &Track) -> bool {
     week * MEASURED_PERCENT <= measured * 100
 }
 
-/// What the detectors say of a meter. A meter from which nothing comes is told as silent
-/// already, so gaps are not told here; gas for heating and heat rest all summer.
-fn found(medium: Medium, track: &Track) -> Vec<(FindingKind, Spell)> {
-    let mut found = Vec::new();
-    let mut add = |kind: FindingKind, spells: Vec<Spell>| {
-        found.extend(spells.into_iter().map(|spell| (kind, spell)));
-    };
-    let limits = match medium {
-        Medium::Electricity => MeterLimits::default(),
-        Medium::Water | Medium::Gas | Medium::Heat => MeterLimits {
-            standstill: StandstillLimits::by_people(),
-            scale: ScaleLimits::weather_driven(),
-            ..MeterLimits::default()
-        },
-    };
-    let faults = meter_faults(track, None, &limits);
-    let stood = faults.standstills.into_iter().filter_map(|it| match (it, medium) {
-        (Standstill::Rest(spell, _), Medium::Electricity | Medium::Water)
-        | (Standstill::Same(spell), Medium::Electricity) => Some(spell),
-        (Standstill::Rest(..) | Standstill::Same(_) | Standstill::Gap(_), _) => None,
-    });
-    add(FindingKind::Stuck, stood.collect());
-    if medium == Medium::Water {
-        let water = water(track, &WaterLimits::default());
-        add(FindingKind::Burst, water.bursts);
-        add(FindingKind::Leak, water.leaks);
-        add(FindingKind::RunningToilet, water.toilets);
-    } else {
-        add(FindingKind::Spike, faults.spikes);
-        add(FindingKind::ScaleChange, faults.scales);
-    }
-    found
-}
-
+#[cfg(test)]
+mod supply_tests;
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,37 +231,5 @@ mod tests {
         walk.walked = range.end;
         assert_eq!(walk.next(7, 30), 0..0);
         assert_eq!(walk.next(8, 30), 0..30);
-    }
-
-    #[test]
-    fn one_cause_is_one_finding() {
-        let by_day = |hour: usize| i64::from(7 <= hour % 24 && hour % 24 < 19);
-        let noise = |hour: usize| i64::try_from(hour * 7_919 % 97).unwrap() * 100;
-        let leaking = track(60 * 24, |hour| {
-            let leak = if hour < 50 * 24 { 0 } else { 6_000 };
-            Some(by_day(hour) * (20_000 + noise(hour)) + leak)
-        });
-        let burst = track(60 * 24, |hour| {
-            let burst = if hour < 58 * 24 { 0 } else { 400_000 };
-            Some(by_day(hour) * (20_000 + noise(hour)) + burst)
-        });
-
-        let kinds = |track: &Track| {
-            found(Medium::Water, track).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>()
-        };
-
-        assert_eq!(kinds(&leaking), [FindingKind::Leak]);
-        assert_eq!(kinds(&burst), [FindingKind::Burst]);
-    }
-
-    #[test]
-    fn gas_that_rests_all_summer_is_no_fault() {
-        let winter = |hour: usize| {
-            (hour < 40 * 24).then(|| 50_000 + i64::try_from(hour * 7_919 % 97).unwrap() * 300)
-        };
-
-        let found = found(Medium::Gas, &track(70 * 24, |hour| Some(winter(hour).unwrap_or(0))));
-
-        assert_eq!(found, []);
     }
 }

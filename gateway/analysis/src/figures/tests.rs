@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     calendar::{Holidays, OpeningHours},
     interval::WHOLE_S,
-    site::{Area, Building, Load, Meter, Text},
+    site::{Area, Building, Load, Meter, Supply, Text},
     tariff::{Band, BandName, DatedRule, Days, Rate, Rule},
 };
 
@@ -34,6 +34,7 @@ fn meter(id: &str, medium: Medium, area: &str, parent: Option<&str>, tariff: &st
         counter: Quantity::ActiveEnergyImport,
         tariff: Some(name(tariff)),
         rate_max: None,
+        supply: Supply::default(),
         formula: None,
         own_models: std::sync::Arc::default(),
     }

@@ -173,7 +173,7 @@ fn a_new_meter_is_learnt_from_and_nothing_is_said() {
     let now = MONDAY + 13 * DAY_S + 9 * 3_600;
 
     house.watch.round(now).unwrap();
-    let until = house.ledger.learning_until(&site.meters[0], now).unwrap();
+    let until = house.ledger.learning(&site.meters[0], FindingKind::AfterHoursLoad, now).unwrap();
 
     assert_eq!(house.findings().len(), 0);
     assert_eq!(until, Some(MONDAY + crate::ledger::LEARNING_S));

@@ -64,6 +64,8 @@ pub struct FindingDetail {
     /// The row.
     #[serde(flatten)]
     pub row: FindingRow,
+    /// What the evidence's numbers are.
+    pub evidence_unit: EvidenceUnit,
     /// The intervals that made it, in order of time.
     pub evidence: Vec<EvidenceRow>,
     /// The meter events that amounts and limits rest on, oldest first; also those taken back
@@ -109,15 +111,29 @@ pub struct FindingDays {
     pub days_left_out: i64,
 }
 
+/// What the numbers of a finding's evidence are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceUnit {
+    /// Thousandths of the finding's unit.
+    Amount,
+    /// Thousandths of one: a power factor.
+    Factor,
+    /// Thousandths of one: a share.
+    Share,
+    /// Seconds without a reading.
+    Seconds,
+}
+
 /// One interval that made a finding.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct EvidenceRow {
     /// Start of the interval.
     #[schema(format = DateTime)]
     pub start_at: String,
-    /// What was used in it, thousandths of the finding's unit.
+    /// What was measured in it, in the evidence's unit.
     pub amount: i64,
-    /// What was allowed in it, thousandths of the finding's unit.
+    /// What was allowed in it, in the evidence's unit.
     pub limit: i64,
 }
 
@@ -178,6 +194,12 @@ pub enum FindingKind {
     Leak,
     /// Lights use power while their area is closed.
     LightsLeftOn,
+    /// A demand above what the contract allows, or above all that was seen before.
+    PeakDemand,
+    /// Three phases are not loaded alike.
+    PhaseImbalance,
+    /// A power factor below what the tariff asks for.
+    PowerFactorLow,
     /// A toilet runs now and then.
     RunningToilet,
     /// A meter counts in another unit or with another ratio than before.

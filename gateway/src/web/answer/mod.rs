@@ -11,6 +11,7 @@
 //! - times are RFC 3339 with the offset of the site, dates are `YYYY-MM-DD`.
 
 pub mod command;
+pub mod detector;
 pub mod event;
 pub mod finding;
 pub mod live;

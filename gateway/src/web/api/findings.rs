@@ -18,8 +18,8 @@ use crate::store::journal::{
 };
 use crate::store::{StoreError, journal};
 use crate::web::answer::finding::{
-    EvidenceRow, FindingDetail, FindingKind, FindingRow, FindingState as RowState, Findings,
-    MarkKind, MarkRequest, cost_per_day,
+    EvidenceRow, EvidenceUnit, FindingDetail, FindingKind, FindingRow, FindingState as RowState,
+    Findings, MarkKind, MarkRequest, cost_per_day,
 };
 use crate::web::answer::problem::Problem;
 use crate::web::auth::{Marker, Reader};
@@ -153,6 +153,7 @@ pub(crate) async fn get_finding(
             let (evidence, numbers) = EvidenceTexts::read(&found.draft.evidence)?;
             Ok(FindingDetail {
                 row: Rows::read(rooms)?.finding(&found)?,
+                evidence_unit: evidence_unit(&found.draft.kind),
                 evidence: evidence
                     .iter()
                     .map(|interval| EvidenceRow {
@@ -251,6 +252,16 @@ fn in_order(mut findings: Vec<FindingRow>, order: Order) -> Vec<FindingRow> {
 fn asked_day(asked: Option<&str>, key: &'static str) -> Result<Option<Date>, ApiError> {
     let read = |text| time::read_day(text).ok_or(ApiError::Malformed { key });
     asked.map(read).transpose()
+}
+
+/// Returns what the numbers of a kind's evidence are.
+fn evidence_unit(kind: &str) -> EvidenceUnit {
+    match FoundKind::from_code(kind) {
+        Some(FoundKind::SilentMeter) => EvidenceUnit::Seconds,
+        Some(FoundKind::PowerFactorLow) => EvidenceUnit::Factor,
+        Some(FoundKind::PhaseImbalance) => EvidenceUnit::Share,
+        _ => EvidenceUnit::Amount,
+    }
 }
 
 /// Returns the number of the finding that an address names.

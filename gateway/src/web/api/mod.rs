@@ -8,6 +8,7 @@ use super::WebState;
 use super::answer::live::{LiveCommand, LiveFinding, LiveNotices, LiveReading, LiveSnapshot};
 
 mod commands;
+mod detectors;
 mod events;
 mod finding_days;
 mod findings;
@@ -51,6 +52,7 @@ mod why;
         meters::get_meter_day,
         meters::get_meter_year,
         nodes::list_nodes,
+        detectors::get_detectors,
         commands::list_commands,
         commands::give_command,
         commands::list_switches,
@@ -106,6 +108,7 @@ pub(crate) fn routes() -> Router<WebState> {
         .route("/api/v1/meters/{id}", get(meters::get_meter))
         .route("/api/v1/meters/{id}/day", get(meters::get_meter_day))
         .route("/api/v1/meters/{id}/year", get(meters::get_meter_year))
+        .route("/api/v1/meters/{id}/detectors", get(detectors::get_detectors))
         .route("/api/v1/meters/{id}/events", get(events::list_events).post(events::add_event))
         .route("/api/v1/meters/{id}/events/preview", post(events::preview_event))
         .route("/api/v1/meters/{id}/events/{event}", delete(events::undo_event))

@@ -1,7 +1,10 @@
 //! What a detector would have said: looked at before its mails are anybody's business.
 
+use analysis::detect::Spell;
 use analysis::finding::{Finding, FindingKind as FoundKind};
 use analysis::interval::Span;
+use analysis::site::{Meter, Site};
+use analysis::track::Track;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -19,6 +22,8 @@ use crate::web::{Rooms, WebState, fill, time};
 /// The longest stretch that is looked at, days: a quarter of a year.
 const DAYS_MAX: i64 = 92;
 const DAY_S: i64 = 86_400;
+/// How much of a meter's past the detectors of weeks learn from, s: as the round does.
+const LEARNT_S: i64 = 70 * DAY_S;
 
 /// Which detector, which meter, which days.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -86,6 +91,19 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
         cost_e4: finding.cost_e4,
         intervals: finding.evidence.len(),
     };
+    // What lies before the span taught the detector, and was its own day's news.
+    let said = |site: &Site, meter: &Meter, found: Vec<(FoundKind, Spell)>| {
+        let pricing = ledger.pricing(site, meter);
+        let within = found.into_iter().filter(|(of, spell)| {
+            *of == kind && span.from <= spell.noticed && spell.noticed <= span.to
+        });
+        within
+            .map(|(of, spell)| {
+                let noticed = spell.noticed;
+                row(&spell.finding(of, &meter.id, &meter.area, pricing.as_ref()), Some(noticed))
+            })
+            .collect()
+    };
     let rows = match kind {
         FoundKind::AfterHoursLoad | FoundKind::HighBaseLoad | FoundKind::WeekendRunning => {
             let risen = if kind == FoundKind::HighBaseLoad {
@@ -113,19 +131,23 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
         FoundKind::SilentMeter => {
             ledger.silences(meter, span)?.iter().map(|it| row(it, Some(it.opened))).collect()
         }
-        // These keep their state from day to day and cannot be asked for a stretch.
         FoundKind::Burst
         | FoundKind::Leak
         | FoundKind::RunningToilet
         | FoundKind::ScaleChange
         | FoundKind::Spike
         | FoundKind::Stuck => {
-            return Err(ApiError::Malformed { key: "detector" });
+            // Whole days, so that hours begin with the hour.
+            let known = Span { from: span.from - LEARNT_S, to: span.to };
+            let hours = Track::of_intervals(&ledger.intervals(meter, known)?).hourly();
+            said(&site, meter, ledger.water_and_truth(meter, &hours, span.to)?)
+        }
+        FoundKind::PeakDemand | FoundKind::PhaseImbalance | FoundKind::PowerFactorLow => {
+            said(&site, meter, ledger.supply(&site, meter, span, span.from)?)
         }
     };
     let raised = ledger.raised(&meter.id, kind, span.to)?;
-    let needs_weeks = !matches!(kind, FoundKind::LightsLeftOn | FoundKind::SilentMeter);
-    let learning = if needs_weeks { ledger.learning_until(meter, span.to)? } else { None };
+    let learning = ledger.learning(meter, kind, span.to)?;
     Ok(Preview {
         detector: query.detector,
         meter: fill::meter(&site, &meter.id),

@@ -161,6 +161,9 @@ impl Rows {
             FoundKind::SilentMeter
             | FoundKind::Leak
             | FoundKind::Burst
+            | FoundKind::PeakDemand
+            | FoundKind::PhaseImbalance
+            | FoundKind::PowerFactorLow
             | FoundKind::RunningToilet
             | FoundKind::Stuck
             | FoundKind::Spike
@@ -190,6 +193,9 @@ impl Rows {
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
                 | FoundKind::Burst
+                | FoundKind::PeakDemand
+                | FoundKind::PhaseImbalance
+                | FoundKind::PowerFactorLow
                 | FoundKind::RunningToilet
                 | FoundKind::Stuck
                 | FoundKind::Spike
@@ -208,6 +214,9 @@ impl Rows {
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
                 | FoundKind::Burst
+                | FoundKind::PeakDemand
+                | FoundKind::PhaseImbalance
+                | FoundKind::PowerFactorLow
                 | FoundKind::RunningToilet
                 | FoundKind::Stuck
                 | FoundKind::Spike
@@ -240,6 +249,9 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         | FoundKind::Burst
         | FoundKind::HighBaseLoad
         | FoundKind::Leak
+        | FoundKind::PeakDemand
+        | FoundKind::PhaseImbalance
+        | FoundKind::PowerFactorLow
         | FoundKind::RunningToilet
         | FoundKind::ScaleChange
         | FoundKind::Spike

@@ -23,6 +23,7 @@ use crate::store::{Arrival, Store};
 
 mod commands;
 mod contract;
+mod detectors;
 mod doors;
 mod finding_list;
 mod findings;
