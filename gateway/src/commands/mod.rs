@@ -225,9 +225,14 @@ enum NodeTask {
     Sign(update::SignArguments),
     /// Look who is on a bus: addresses, speed, models, word order; with a sheet to print and sign.
     #[command(
-        after_help = "Examples: gengfu node scan --port /dev/ttyUSB0 --sheet bus-1.html\n          gengfu node scan --bus rtu-over-tcp:10.0.4.12:4001 --last 32 --lang en\nNothing is ever written to a meter. Stop the node that reads this bus meanwhile."
+        after_help = "Examples: gengfu node scan --port /dev/ttyUSB0 --sheet bus-1.html\n          gengfu node scan --bus rtu-over-tcp:10.0.4.12:4001 --last 32 --lang en\n          gengfu node scan --config gengfu.toml --node node-office --sheet office.html\nNothing is ever written to a meter. With `--port` or `--bus`, stop the node that reads it meanwhile."
     )]
     Scan(Box<scan::ScanArguments>),
+    /// Ask one meter once, and show every byte that goes and comes.
+    #[command(
+        after_help = "Examples: gengfu node trace --port /dev/ttyUSB0 --unit 1 --function 4 --count 2\n          gengfu node trace --config gengfu.toml --node node-office --unit 1 --address 0x2006"
+    )]
+    Trace(scan::TraceArguments),
     /// Give a node a new program: it loads it piece by piece from the running gateway. Tells how
     /// far it is until the node runs it or says why not.
     #[command(after_help = "Example: gengfu node update node-1 nucleo-h743.update")]
@@ -298,6 +303,7 @@ fn carry_out_for_node(command: NodeCommand, clock: Clock) -> Result<()> {
     match command.what {
         Some(NodeTask::Enroll(arguments)) => enroll::enroll(&arguments, &clock),
         Some(NodeTask::Scan(arguments)) => scan::scan(&arguments, &clock),
+        Some(NodeTask::Trace(arguments)) => scan::trace(&arguments, &clock),
         Some(NodeTask::Keys(arguments)) => update::keys(&arguments),
         Some(NodeTask::Sign(arguments)) => update::sign(&arguments),
         Some(NodeTask::Update(arguments)) => update::update(&arguments, &clock),

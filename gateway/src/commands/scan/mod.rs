@@ -1,24 +1,30 @@
-//! `node scan`: who is on a bus, told line by line, as JSON, and as a sheet to print and sign.
+//! `node scan` and `node trace`: who is on a bus, told line by line, as JSON, and as a sheet to
+//! print and sign; and what goes over it, byte by byte.
 
 mod book;
+mod remote;
 mod sheet;
+mod trace;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use wire::Protocol;
+use wire::message::SCAN_UNITS_MAX;
 use wire::modbus::{LineSettings, Parity, WordOrder};
+use wire::{Address, Name, Protocol};
 
 use super::field::{BusArgument, serial};
 use super::{note, runtime, say};
 use crate::clock::Clock;
 use crate::node::BusConfig;
 use crate::node::scan::identify::plate;
-use crate::node::scan::{self, Candidate, Found, Search, Step, Trouble};
+use crate::node::scan::{self, Candidate, Found, Scanned, Search, Step, Trouble};
 use crate::site_book::{self, SiteBook};
 use crate::words::{self, Language};
+use remote::Remote;
 use sheet::Sheet;
+pub(super) use trace::{TraceArguments, trace};
 
 /// What to look for, and where.
 #[derive(Debug, Args)]
@@ -31,6 +37,12 @@ pub(super) struct ScanArguments {
     /// Another bus, as for `gengfu node`: `rtu-over-tcp:10.0.4.12:4001`, `modbus-tcp:10.0.4.13:502`.
     #[arg(long, group = "where")]
     bus: Option<BusArgument>,
+    /// The bus of this node, which goes on reading its meters: asked through the running gateway.
+    #[arg(long, group = "where")]
+    node: Option<Name>,
+    /// The configuration file of the gateway, with `--node`.
+    #[arg(long, default_value = "gengfu.toml")]
+    config: PathBuf,
     /// The first unit id to ask.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=247))]
     first: u8,
@@ -66,53 +78,127 @@ pub(super) fn scan(arguments: &ScanArguments, clock: &Clock) -> Result<()> {
     if arguments.last < arguments.first {
         bail!("`--last` is below `--first`");
     }
-    let bus = match (&arguments.port, &arguments.bus) {
-        (Some(port), _) => serial(port)?,
-        (None, Some(BusArgument(bus))) => bus.clone(),
-        (None, None) => bail!("which bus? `--port` or `--bus`"),
-    };
+    if let Some(node) = arguments.node {
+        return scan_remote(arguments, node, clock, language);
+    }
+    let bus = bus_of(arguments.port.as_deref(), arguments.bus.as_ref())?;
     let own = arguments.site_book.as_deref().map(own_models).transpose()?;
     let mut candidates = scan::built_in();
-    candidates.extend(own.iter().flat_map(|book| &book.models).map(|model| {
-        let known = model.known();
-        let (counter, map) = (known.counter, known.map);
-        Candidate { id: &model.id, maker: "", name: &model.name, counter, map }
-    }));
+    candidates.extend(own.iter().flat_map(of_book));
     let has_line = !matches!(bus, BusConfig::ModbusTcp(_));
-    let search = Search {
-        lines: match &bus {
-            BusConfig::Serial { line: None, .. } => scan::usual_lines(),
-            BusConfig::Serial { line: Some(line), .. } => vec![*line],
-            // A converter sets its line itself.
-            BusConfig::RtuOverTcp(_) | BusConfig::ModbusTcp(_) => vec![LineSettings::default()],
-        },
-        first: arguments.first,
-        last: arguments.last,
-        thorough: arguments.thorough,
-        numbers: has_line,
-        candidates: &candidates,
+    let lines = match &bus {
+        BusConfig::Serial { line: None, .. } => scan::usual_lines(),
+        BusConfig::Serial { line: Some(line), .. } => vec![*line],
+        // A converter sets its line itself.
+        BusConfig::RtuOverTcp(_) | BusConfig::ModbusTcp(_) => vec![LineSettings::default()],
     };
+    let search = arguments.search(lines, has_line, &candidates);
     let place = told_bus(&bus);
     let tell = |step| note(&told_step(language, step));
     let scanned = runtime()?.block_on(scan::scan(bus, &search, tell));
     if scanned.troubles.contains(&Trouble::Down) && scanned.meters.is_empty() {
         bail!("{}", words::text(language, "scan.trouble.down", &[("bus", &place)]));
     }
-    let name = if arguments.name.is_empty() { &place } else { &arguments.name };
-    let sheet = Sheet {
-        name,
-        place: &place,
-        scanned: &scanned,
-        interval_s: arguments.interval,
-        has_line,
-        made: clock.now(),
-        language,
-    };
-    show(&sheet, arguments.json, arguments.sheet.as_deref())
+    arguments.show(&scanned, (&place, has_line), clock, language)
+}
+
+/// How long a node waits for an address that it scans, ms.
+const NODE_WAIT_MS: u16 = 300;
+
+/// Scans the bus of a node: addresses by one command for 32 of them, then what each is, register
+/// by register; first by the models of the site book, by all others only what is none of those.
+fn scan_remote(
+    arguments: &ScanArguments,
+    node: Name,
+    clock: &Clock,
+    language: Language,
+) -> Result<()> {
+    let (mut remote, book, has_line) = Remote::open(&arguments.config, node, clock)?;
+    let is_used = |it: &Candidate<'_>| book.site.meters.iter().any(|meter| meter.model == it.id);
+    let (used, others): (Vec<_>, Vec<_>) =
+        scan::built_in().into_iter().chain(of_book(&book)).partition(is_used);
+    let lines =
+        if arguments.thorough && has_line { scan::usual_lines() } else { vec![remote.line()] };
+    let mut scanned = Scanned { wait_ms: NODE_WAIT_MS, ..Scanned::default() };
+    let begun = clock.now_ms();
+    let tell = |step| note(&told_step(language, step));
+    runtime()?.block_on(async {
+        for line in lines {
+            firmware::Bus::set_line(&mut remote, line);
+            let count = usize::from(arguments.last - arguments.first) + 1;
+            tell(Step::Asking(line, count, NODE_WAIT_MS));
+            let mut units = Vec::new();
+            for first in (arguments.first..=arguments.last).step_by(SCAN_UNITS_MAX.into()) {
+                let last = first.saturating_add(SCAN_UNITS_MAX - 1).min(arguments.last);
+                units.extend(remote.answering(first, last).await?);
+                scanned.asked += u32::from(last - first) + 1;
+            }
+            let search = arguments.search(vec![line], false, &used);
+            scan::look_at(&mut remote, &search, (line, &units), &mut scanned, tell).await;
+            let known = |it: &u8| {
+                let is = |meter: &Found<'_>| meter.address == Address::unit_id(*it);
+                scanned.meters.iter().any(|meter| is(meter) && meter.model.is_some())
+            };
+            units.retain(|it| !known(it));
+            scanned.meters.retain(|it| it.model.is_some() || it.line != line);
+            let search = arguments.search(vec![line], false, &others);
+            scan::look_at(&mut remote, &search, (line, &units), &mut scanned, tell).await;
+        }
+        anyhow::Ok(())
+    })?;
+    if let Some(failed) = remote.failed {
+        bail!("{failed}");
+    }
+    scanned.meters.sort_by_key(|it| it.address.number());
+    scanned.took_ms = u64::try_from(clock.now_ms() - begun).unwrap_or_default();
+    arguments.show(&scanned, (node.as_str(), has_line), clock, language)
+}
+
+impl ScanArguments {
+    fn search<'a>(
+        &self,
+        lines: Vec<LineSettings>,
+        numbers: bool,
+        candidates: &'a [Candidate<'a>],
+    ) -> Search<'a> {
+        let Self { first, last, thorough, .. } = *self;
+        Search { lines, first, last, thorough, numbers, candidates }
+    }
+
+    fn show(
+        &self,
+        scanned: &Scanned<'_>,
+        (place, has_line): (&str, bool),
+        clock: &Clock,
+        language: Language,
+    ) -> Result<()> {
+        let name = if self.name.is_empty() { place } else { &self.name };
+        let (interval_s, made) = (self.interval, clock.now());
+        let sheet = Sheet { name, place, scanned, interval_s, has_line, made, language };
+        show(&sheet, self.json, self.sheet.as_deref())
+    }
+}
+
+/// Returns the bus that the command line names.
+fn bus_of(port: Option<&str>, bus: Option<&BusArgument>) -> Result<BusConfig> {
+    match (port, bus) {
+        (Some(port), _) => serial(port),
+        (None, Some(BusArgument(bus))) => Ok(bus.clone()),
+        (None, None) => bail!("which bus? `--port`, `--bus` or `--node`"),
+    }
+}
+
+/// Returns the models of a site book's own.
+fn of_book(book: &SiteBook) -> impl Iterator<Item = Candidate<'_>> {
+    book.models.iter().map(|model| {
+        let known = model.known();
+        let (counter, map) = (known.counter, known.map);
+        Candidate { id: &model.id, maker: "", name: &model.name, counter, map }
+    })
 }
 
 /// Prints what was found, and writes the sheet.
-fn show(sheet: &Sheet<'_>, as_json: bool, path: Option<&std::path::Path>) -> Result<()> {
+fn show(sheet: &Sheet<'_>, as_json: bool, path: Option<&Path>) -> Result<()> {
     if as_json {
         say(serde_json::to_string_pretty(&sheet.json())?);
     } else {
@@ -135,7 +221,7 @@ fn show(sheet: &Sheet<'_>, as_json: bool, path: Option<&std::path::Path>) -> Res
     Ok(())
 }
 
-fn own_models(path: &std::path::Path) -> Result<SiteBook> {
+fn own_models(path: &Path) -> Result<SiteBook> {
     let text = std::fs::read_to_string(path);
     let text = text.with_context(|| format!("cannot read site book `{}`", path.display()))?;
     site_book::parse(&text).map_err(|mistakes| {

@@ -51,6 +51,11 @@ pub trait Line: Bus {
     ///
     /// As [`RtuBus::ask_number`]; [`PollError::WrongAnswer`] where there are no such meters.
     async fn ask_number(&mut self, protocol: Protocol, pace: Pace) -> Result<Address, PollError>;
+
+    /// Returns how long the last answer took, of a request that began at an instant.
+    fn took(&self, begun: Instant) -> Duration {
+        begun.elapsed()
+    }
 }
 
 impl<P: Port> Line for RtuBus<P, NoDriverEnable> {
@@ -194,6 +199,48 @@ pub async fn scan_line<'a, L: Line>(
     scanned
 }
 
+/// Looks what some units are that are known to answer in a setting; adds them to what was found.
+pub async fn look_at<'a, L: Line>(
+    line: &mut L,
+    search: &Search<'a>,
+    (set, units): (LineSettings, &[u8]),
+    scanned: &mut Scanned<'a>,
+    tell: impl FnMut(Step),
+) {
+    line.set_line(set);
+    let found = std::mem::take(scanned);
+    let late = Vec::new();
+    let mut scan = Scan { line, search, tell, scanned: found, slowest_ms: None, late };
+    for &unit_id in units {
+        if scan.unit(set, unit_id, PATIENT_MS).await.is_err() {
+            scan.scanned.troubles.push(Trouble::Down);
+            break;
+        }
+    }
+    *scanned = scan.scanned;
+}
+
+/// One question, and what came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traced {
+    /// The bytes; none on a bus that has none to show.
+    pub heard: Vec<u8>,
+    /// How long it took, ms.
+    pub answer_ms: u64,
+    /// The registers, or what came instead.
+    pub understood: Result<Vec<u16>, PollError>,
+}
+
+/// Asks a bus of this machine one question.
+pub async fn trace(bus: BusConfig, request: &Request, count: u8) -> Traced {
+    let mut bus = AnyBus::new(bus);
+    let mut words = vec![0; usize::from(count)];
+    let begun = Instant::now();
+    let read = bus.read(request, &mut words).await;
+    let answer_ms = begun.elapsed().as_millis();
+    Traced { heard: bus.heard().to_vec(), answer_ms, understood: read.map(|()| words) }
+}
+
 /// The bus cannot be reached.
 struct Down;
 
@@ -297,7 +344,7 @@ impl<'a, L: Line, T: FnMut(Step)> Scan<'_, 'a, L, T> {
             let request = Request { meter, table, address, pace };
             match self.line.read(&request, &mut [0]).await {
                 Ok(()) | Err(PollError::Refused(_)) => {
-                    let took = begun.elapsed();
+                    let took = self.line.took(begun);
                     self.learn(line, took);
                     return Ok(Heard::Meter(took));
                 }
