@@ -66,7 +66,7 @@ fn a_mistake_is_answered_with_what_is_allowed() {
     check(
         "{}",
         "the line has neither `set` (lights, silent, bad_crc, nonsense, delay_ms, wrong_address, split, noise, leads) \
-         nor `get` (meters, counter)",
+         nor `get` (meters, counter, coil)",
     );
     check(r#"{"get":"lights"}"#, "`get` is `lights`, allowed are meters, counter");
     check(r#"{"set":"silent","on":true}"#, "`meter` is missing or no text");
