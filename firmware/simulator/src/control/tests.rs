@@ -68,7 +68,7 @@ fn a_mistake_is_answered_with_what_is_allowed() {
         "the line has neither `set` (lights, silent, bad_crc, nonsense, delay_ms, wrong_address, split, noise, leads) \
          nor `get` (meters, counter, coil)",
     );
-    check(r#"{"get":"lights"}"#, "`get` is `lights`, allowed are meters, counter");
+    check(r#"{"get":"lights"}"#, "`get` is `lights`, allowed are meters, counter, coil");
     check(r#"{"set":"silent","on":true}"#, "`meter` is missing or no text");
     check(r#"{"set":"silent","meter":"NO","on":true}"#, "no meter `NO` on this campus");
     check(r#"{"set":"silent","meter":"no","on":true}"#, "no meter `no` on this campus");
