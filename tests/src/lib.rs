@@ -11,7 +11,7 @@
 //!   faults; [`tap`]: a listener that knows every pack that came;
 //! - [`device`]: somebody else's device, which speaks as it likes;
 //! - [`publisher`]: a node of the story's own, which knows what was acknowledged;
-//! - [`plug`]: a network cable between two of them, to be pulled out;
+//! - [`plug`]: a network cable between two of them, to be pulled out or held;
 //! - [`broker`], [`mailbox`], [`browser`]: mosquitto, aiosmtpd, Chromium.
 
 pub mod board;

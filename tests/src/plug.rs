@@ -1,12 +1,15 @@
-//! A network cable between two programs, to be pulled out and put back.
+//! A network cable between two programs, to be pulled out and put back, or to hold after so
+//! many bytes: what happens then does not hang on how fast this machine is.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use anyhow::Result;
+
+use crate::world::wait_for;
 
 /// A cable: who connects to its address is passed on, as long as it is plugged in.
 pub struct Plug {
@@ -18,6 +21,9 @@ struct Ends {
     is_plugged: AtomicBool,
     is_over: AtomicBool,
     streams: Mutex<Vec<TcpStream>>,
+    /// How many bytes more may come from the other end; `None` if any number may.
+    allowance: Mutex<Option<usize>>,
+    allowed: Condvar,
 }
 
 impl Plug {
@@ -29,6 +35,8 @@ impl Plug {
             is_plugged: AtomicBool::new(true),
             is_over: AtomicBool::new(false),
             streams: Mutex::default(),
+            allowance: Mutex::default(),
+            allowed: Condvar::new(),
         });
         let own = Arc::clone(&ends);
         thread::spawn(move || {
@@ -53,9 +61,27 @@ impl Plug {
         self.address
     }
 
+    /// Lets so many bytes more come from the other end, over all connections together; then
+    /// nothing comes, and the connections stay.
+    pub fn allow(&self, bytes: usize) {
+        self.ends.set_allowance(Some(bytes));
+    }
+
+    /// Lets everything come again.
+    pub fn allow_all(&self) {
+        self.ends.set_allowance(None);
+    }
+
+    /// Waits until all that was allowed has come.
+    pub fn wait_until_held(&self) -> Result<()> {
+        wait_for("the cable to hold", || Ok((*self.ends.allowance() == Some(0)).then_some(())))
+    }
+
     /// Pulls it out: all connections break, and there are no new ones.
     pub fn pull(&self) {
         self.ends.is_plugged.store(false, Ordering::SeqCst);
+        // Whoever holds bytes back finds that nobody takes them any more.
+        self.allow_all();
         for stream in self.ends.streams().drain(..) {
             // It may have ended by itself.
             stream.shutdown(Shutdown::Both).ok();
@@ -78,14 +104,19 @@ impl Drop for Plug {
 }
 
 impl Ends {
-    fn join(&self, near: &TcpStream, far: &TcpStream) -> io::Result<()> {
+    fn join(self: &Arc<Self>, near: &TcpStream, far: &TcpStream) -> io::Result<()> {
         for stream in [near, far] {
             stream.set_nodelay(true)?;
         }
-        for (from, to) in [(near, far), (far, near)] {
+        for (from, to, is_inward) in [(near, far, false), (far, near, true)] {
             let (mut from, mut to) = (from.try_clone()?, to.try_clone()?);
+            let own = Arc::clone(self);
             thread::spawn(move || {
-                io::copy(&mut from, &mut to).ok();
+                if is_inward {
+                    own.carry(&mut from, &mut to).ok();
+                } else {
+                    io::copy(&mut from, &mut to).ok();
+                }
                 // One direction over, both are: MQTT knows no half.
                 from.shutdown(Shutdown::Both).ok();
                 to.shutdown(Shutdown::Both).ok();
@@ -93,6 +124,41 @@ impl Ends {
         }
         self.streams().extend([near.try_clone()?, far.try_clone()?]);
         Ok(())
+    }
+
+    fn carry(&self, from: &mut TcpStream, to: &mut TcpStream) -> io::Result<()> {
+        let mut buffer = [0; 4096];
+        loop {
+            let count = from.read(&mut buffer)?;
+            let mut rest = buffer.get(..count).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(());
+            }
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(self.take(rest.len()));
+                to.write_all(now)?;
+                rest = later;
+            }
+        }
+    }
+
+    /// Waits until something may come; returns how much of so many bytes.
+    fn take(&self, len: usize) -> usize {
+        let nothing = |left: &mut Option<usize>| *left == Some(0);
+        let left = self.allowed.wait_while(self.allowance(), nothing);
+        let mut left = left.unwrap_or_else(PoisonError::into_inner);
+        let now = left.map_or(len, |left| left.min(len));
+        *left = left.map(|left| left - now);
+        now
+    }
+
+    fn set_allowance(&self, bytes: Option<usize>) {
+        *self.allowance() = bytes;
+        self.allowed.notify_all();
+    }
+
+    fn allowance(&self) -> MutexGuard<'_, Option<usize>> {
+        self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn streams(&self) -> MutexGuard<'_, Vec<TcpStream>> {
