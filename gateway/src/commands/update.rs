@@ -8,16 +8,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use object::LittleEndian;
+use object::elf::{FileHeader32, PT_LOAD};
+use object::read::elf::{FileHeader as _, ProgramHeader as _};
 use rcgen::{KeyPair, PKCS_ED25519, SigningKey as _};
 use sha2::{Digest as _, Sha256};
 use wire::Name;
-use wire::message::{ImageMark, Manifest, PIECE, UpdateAsk, UpdateFault, UpdateState, Version};
+use wire::message::{ImageMark, Manifest, PIECE, UpdateAsk, UpdateState, Version};
 
 use super::{note, runtime, say};
 use crate::authority::{put, put_bytes};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::updates::{UPDATES_FOLDER, said_file, update_file};
+use crate::words::{Language, text};
 
 /// Where the keys go.
 #[derive(Debug, Args)]
@@ -37,8 +42,7 @@ pub(super) fn keys(arguments: &KeysArguments) -> Result<()> {
     made.with_context(|| format!("cannot make `{}`", arguments.out.display()))?;
     let pair = KeyPair::generate_for(&PKCS_ED25519)?;
     put(&key, &pair.serialize_pem(), 0o600)?;
-    let digits: String = pair.public_key_raw().iter().map(|byte| format!("{byte:02x}")).collect();
-    put(&public, &format!("{digits}\n"), 0o644)?;
+    put(&public, &format!("{}\n", HEXLOWER.encode(pair.public_key_raw())), 0o644)?;
     let (key, public) = (key.display(), public.display());
     say(format!("签名密钥 `{key}` 已生成：只留在签名的那台电脑上，另存一份，不要放到网关上。"));
     say(format!(
@@ -60,15 +64,8 @@ pub(super) fn keys(arguments: &KeysArguments) -> Result<()> {
 pub(super) fn public_key(path: &Path) -> Result<[u8; 32]> {
     let text = std::fs::read_to_string(path);
     let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
-    let digits: Vec<u8> = text.trim().bytes().collect();
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let byte = |pair: &[u8; 2]| {
-        std::str::from_utf8(pair).ok().and_then(|it| u8::from_str_radix(it, 16).ok())
-    };
-    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    bytes
-        .filter(|_| rest.is_empty())
-        .and_then(|bytes| bytes.try_into().ok())
+    let key = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
+    key.and_then(|key| key.try_into().ok())
         .with_context(|| format!("`{}` is no key that `gengfu node keys` made", path.display()))
 }
 
@@ -114,17 +111,13 @@ fn told(version: Version) -> String {
 /// Lays out what a board's flash holds: the loaded parts of an ELF file at their places, with
 /// erased flash between them.
 fn flat(elf: &[u8]) -> Option<Vec<u8>> {
-    const LOAD: u32 = 1;
-    let word = |at: usize| Some(u32::from_le_bytes(*elf.get(at..)?.first_chunk()?));
-    let half = |at: usize| Some(usize::from(u16::from_le_bytes(*elf.get(at..)?.first_chunk()?)));
-    elf.strip_prefix(b"\x7fELF\x01\x01")?;
-    let (table, size, count) = (usize::try_from(word(28)?).ok()?, half(42)?, half(44)?);
+    let header = FileHeader32::<LittleEndian>::parse(elf).ok()?;
+    let endian = header.endian().ok()?;
     let mut parts = Vec::new();
-    for header in (0..count).map(|n| table + n * size) {
-        let (kind, offset) = (word(header)?, usize::try_from(word(header + 4)?).ok()?);
-        let (place, len) = (word(header + 12)?, usize::try_from(word(header + 16)?).ok()?);
-        if kind == LOAD && 0 < len {
-            parts.push((place, elf.get(offset..offset.checked_add(len)?)?));
+    for segment in header.program_headers(endian, elf).ok()? {
+        let bytes = segment.data(endian, elf).ok()?;
+        if segment.p_type(endian) == PT_LOAD && !bytes.is_empty() {
+            parts.push((segment.p_paddr(endian), bytes));
         }
     }
     let first = parts.iter().map(|(place, _)| *place).min()?;
@@ -240,7 +233,8 @@ async fn follow(
                     return Ok(());
                 }
                 Some(Step::Failed(state)) => {
-                    let (chinese, english) = why(state);
+                    let [chinese, english] =
+                        [Language::Zh, Language::En].map(|language| why(state, language));
                     say(format!("采集器 `{node}` 没有换上 {version}：{chinese}。旧程序照常运行。"));
                     bail!(
                         "node `{node}` did not take {version}: {english}; the one before runs on"
@@ -303,37 +297,15 @@ fn step(said: &UpdateAsk, update: &Manifest) -> Step {
 #[expect(clippy::cast_possible_truncation, reason = "a sector of a flash")]
 const PIECE_LEN: u32 = PIECE as u32;
 
-/// Why a node did not take an update, in Chinese and English.
-fn why(state: UpdateState) -> (&'static str, &'static str) {
-    let UpdateState::Refused(fault) = state else {
-        return (
-            "新程序没能连上网关，已退回旧程序",
-            "it did not reach the gateway, or was reset before",
-        );
-    };
-    match fault {
-        UpdateFault::Unreadable => ("清单读不懂", "its manifest cannot be read"),
-        UpdateFault::Signature => {
-            ("签名不是采集器认的那把钥匙签的", "it is not signed by the key that the node knows")
-        }
-        UpdateFault::NoKey => (
-            "采集器登记时没有带 `--update-key`，不接受联网更新，请用线缆刷写",
-            "the node was enrolled without `--update-key`, so it is flashed by cable",
-        ),
-        UpdateFault::Board => ("程序是给另一种板子的", "it is for another board"),
-        UpdateFault::Older => {
-            ("版本不比正在运行的新", "it is not newer than the program that runs")
-        }
-        UpdateFault::TooLarge => ("程序太大，放不下", "there is no room for it"),
-        UpdateFault::Content => {
-            ("下载到的内容与签名时的不一样", "what came is not what was signed")
-        }
-        UpdateFault::Flash => ("采集器的闪存写不进去", "the node's flash fails"),
-    }
+/// Why a node did not take an update, in the words of the page.
+fn why(state: UpdateState, language: Language) -> String {
+    text(language, &format!("page.update.{}", state.code().replace('-', "_")), &[])
 }
 
 #[cfg(test)]
 mod tests {
+    use wire::message::UpdateFault;
+
     use super::*;
 
     const OLD: Version = Version { major: 1, minor: 0, patch: 0 };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use data_encoding::HEXLOWER;
 use simulator::{Campus, ScriptedEvent, Set};
 use tokio::sync::watch;
 
@@ -23,7 +24,7 @@ const WALK_S: i64 = 300;
 pub(super) fn first_user(store: &Store, now: i64) -> Result<String> {
     let mut bytes = [0; 6];
     getrandom::fill(&mut bytes).context("the machine gives no random numbers")?;
-    let password = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join("");
+    let password = HEXLOWER.encode(&bytes);
     let hash = hash_password(&password)?;
     let user = NewUser {
         name: FIRST_USER.to_owned(),

@@ -10,6 +10,7 @@
 
 use std::io::Read as _;
 
+use data_encoding::HEXLOWER;
 use tempfile::TempDir;
 use wire::message::{Clock, Pack};
 use wire::{Absence, List, Name, Quantity, Reading, Value};
@@ -278,8 +279,7 @@ fn columns_that_lead_each_other_read_back_whoever_wrote_them() {
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    let digits = hex.trim().as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    HEXLOWER.decode(hex.trim().as_bytes()).unwrap()
 }
 
 /// The one row of a query on a golden file.

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::WebState;
@@ -52,15 +53,7 @@ impl Token {
         let text = pairs
             .filter_map(|pair| pair.trim().split_once('='))
             .find_map(|(name, value)| (name == COOKIE).then_some(value))?;
-        let mut bytes = [0; 32];
-        // Digits only: `from_str_radix` would take a sign, too.
-        if text.len() != 2 * bytes.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Self(bytes))
+        Some(Self(HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()?))
     }
 
     /// Returns the header that makes a browser forget its session.
@@ -70,7 +63,7 @@ impl Token {
 
     /// Returns the header that makes a browser keep it for so many seconds.
     pub(crate) fn set_cookie(&self, seconds: i64, https: bool) -> HeaderValue {
-        let value: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let value = HEXLOWER.encode(&self.0);
         let secure = if https { "; Secure" } else { "" };
         let text = format!(
             "{COOKIE}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use firmware::load::{CROWDED, FULL};
+use minijinja::HtmlEscape;
 use wire::modbus::Parity;
 use wire::{Reading, Unit, Value};
 
@@ -373,5 +374,5 @@ fn percent(permille: u32) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    HtmlEscape(text).to_string()
 }

@@ -16,6 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
@@ -130,8 +131,7 @@ fn blame(error: io::Error) -> BridgeError {
 fn unguessable() -> io::Result<String> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("\0gengfu-{digits}"))
+    Ok(format!("\0gengfu-{}", HEXLOWER.encode(&random)))
 }
 
 async fn pass_on(listener: UnixListener, mut outside: TlsStream<TcpStream>) -> io::Result<()> {

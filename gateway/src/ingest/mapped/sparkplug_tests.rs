@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
+
 use super::super::tests::{book, check_bytes, meter};
 use super::super::{Delivery, MappedGate};
 use super::*;
@@ -11,11 +13,7 @@ const T: i64 = 1_777_852_800;
 
 fn golden() -> BTreeMap<&'static str, Vec<u8>> {
     let lines = include_str!("golden/sparkplug.txt").lines().filter(|it| !it.starts_with('#'));
-    let bytes = |hex: &str| {
-        let digits = hex.as_bytes().chunks(2);
-        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
-        digits.map(|pair| byte(pair).unwrap()).collect()
-    };
+    let bytes = |hex: &str| HEXLOWER.decode(hex.as_bytes()).unwrap();
     lines.map(|line| line.split_once(' ').unwrap()).map(|(name, hex)| (name, bytes(hex))).collect()
 }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 use tempfile::TempDir;
 use wire::message::{Clock, Pack};
@@ -683,12 +684,11 @@ fn one_of_each() -> Vec<Arrival> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {
-    let digits = hex.trim().as_bytes().chunks(2);
-    digits.map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    HEXLOWER.decode(hex.trim().as_bytes()).unwrap()
 }
 
 const BLOCK_1_DAY: &str = include_str!("golden/block-1-day.hex");

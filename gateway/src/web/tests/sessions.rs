@@ -1,5 +1,7 @@
 //! The first user, logging in and out, and what a cookie is worth.
 
+use data_encoding::HEXLOWER;
+
 use super::*;
 
 const SETUP: &str = r#"{"name":"wang","password":"lantern and clapper"}"#;
@@ -127,8 +129,7 @@ async fn the_journal_holds_no_cookie_and_no_password() {
     }
 
     let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-    let pairs = token.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
-    let raw: Vec<u8> = pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect();
+    let raw = HEXLOWER.decode(token.as_bytes()).unwrap();
     assert!(holds(b"$argon2id$v=19$m=19456,t=2,p=1$"));
     assert!(!holds(PASSWORD.as_bytes()) && !holds(token.as_bytes()) && !holds(&raw));
 }
