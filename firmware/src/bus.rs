@@ -14,6 +14,10 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// That of a unit that nobody knows yet. Meters answer within 60 to 80 ms, slow ones within
+    /// 200; a serial server adds some.
+    pub const UNKNOWN: Self = Self { answer_ms: 300, turnaround_ms: 0 };
+
     /// Returns the pace that a register map asks for.
     #[must_use]
     pub const fn of(map: &RegisterMap<'_>) -> Self {

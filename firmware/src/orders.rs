@@ -26,10 +26,6 @@ use crate::host::{Clock, Host};
 use crate::node::Node;
 use crate::outbox::Outbox;
 
-/// How long a unit may think that nobody knows yet. Meters answer within 60 to 80 ms, slow
-/// ones within 200; a serial server adds some.
-const UNKNOWN: Pace = Pace { answer_ms: 300, turnaround_ms: 0 };
-
 /// How long a relay may think.
 const RELAY: Pace = Pace { answer_ms: 500, turnaround_ms: 0 };
 
@@ -216,7 +212,7 @@ async fn scan<B: Bus>(bus: &mut B, scan: Scan, result: &mut CommandResult) {
     let address = u32::from(address);
     for unit_id in first..=last {
         let meter = Address::unit_id(unit_id);
-        match bus.read(&Request { meter, table, address, pace: UNKNOWN }, &mut [0]).await {
+        match bus.read(&Request { meter, table, address, pace: Pace::UNKNOWN }, &mut [0]).await {
             Ok(()) | Err(PollError::Refused(_)) => {
                 // There is room for more units than one scan asks.
                 result.data.push(unit_id).ok();
@@ -235,7 +231,7 @@ async fn trace<B: Bus>(bus: &mut B, trace: Trace, result: &mut CommandResult) {
     bus.set_line(line);
     let begun = Instant::now();
     let (meter, address) = (Address::unit_id(unit_id), u32::from(address));
-    let read = bus.read(&Request { meter, table, address, pace: UNKNOWN }, words).await;
+    let read = bus.read(&Request { meter, table, address, pace: Pace::UNKNOWN }, words).await;
     result.answer_ms = u16::try_from(begun.elapsed().as_millis()).unwrap_or(u16::MAX);
     let is_answer = matches!(read, Ok(()) | Err(PollError::Refused(_)));
     result.outcome = if is_answer { Outcome::Done } else { Outcome::Failed };

@@ -69,22 +69,8 @@ impl Post {
     fn give(&self, node: &str, action: Action) -> u32 {
         let now = self.clock.now();
         let journal = self.store.journal();
-        let given = journal.commit(|tx| {
-            let id = tx.next_command(now)?;
-            let command = Command { id, until: now + 60, task: Task::Act(action) };
-            let mut bytes = [0; Command::BYTES_MAX];
-            let len = command.encode(&mut bytes).unwrap();
-            tx.add_command(&NewCommand {
-                id,
-                node: name(node),
-                kind: action.code().to_owned(),
-                command: bytes[..len].to_vec(),
-                author: "chen".to_owned(),
-                asked: now,
-                until: now + 60,
-            })?;
-            Ok(id)
-        });
+        let (node, task) = (name(node), Task::Act(action));
+        let given = journal.commit(|tx| tx.give_command(node, task, "chen", now, now + 60));
         given.unwrap()
     }
 

@@ -11,8 +11,8 @@ use core::cell::RefCell;
 use core::panic::PanicInfo;
 
 use cortex_m::peripheral::SCB;
-// What the clock's timers are kept by; nobody here waits by one.
 use embassy_embedded_hal::flash::partition::BlockingPartition;
+// What the clock's timers are kept by; nobody here waits by one.
 use embassy_executor as _;
 use embassy_stm32::flash::Flash;
 use embassy_stm32::gpio::{Level, Output, Speed};

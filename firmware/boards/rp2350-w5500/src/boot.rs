@@ -7,8 +7,8 @@ use core::cell::RefCell;
 use core::panic::PanicInfo;
 
 use cortex_m::peripheral::SCB;
-// What the clock's timers are kept by; nobody here waits by one.
 use embassy_embedded_hal::flash::partition::BlockingPartition;
+// What the clock's timers are kept by; nobody here waits by one.
 use embassy_executor as _;
 use embassy_rp::flash::{self, Flash};
 use embassy_rp::gpio::{Level, Output};

@@ -102,9 +102,6 @@ pub(super) fn scan(arguments: &ScanArguments, clock: &Clock) -> Result<()> {
     arguments.show(&scanned, (&place, has_line), clock, language)
 }
 
-/// How long a node waits for an address that it scans, ms.
-const NODE_WAIT_MS: u16 = 300;
-
 /// Scans the bus of a node: addresses by one command for 32 of them, then what each is, register
 /// by register; first by the models of the site book, by all others only what is none of those.
 fn scan_remote(
@@ -119,14 +116,14 @@ fn scan_remote(
         scan::built_in().into_iter().chain(of_book(&book)).partition(is_used);
     let lines =
         if arguments.thorough && has_line { scan::usual_lines() } else { vec![remote.line()] };
-    let mut scanned = Scanned { wait_ms: NODE_WAIT_MS, ..Scanned::default() };
+    let mut scanned = Scanned { wait_ms: scan::UNKNOWN_MS, ..Scanned::default() };
     let begun = clock.now_ms();
     let tell = |step| note(&told_step(language, step));
     runtime()?.block_on(async {
         for line in lines {
             firmware::Bus::set_line(&mut remote, line);
             let count = usize::from(arguments.last - arguments.first) + 1;
-            tell(Step::Asking(line, count, NODE_WAIT_MS));
+            tell(Step::Asking(line, count, scan::UNKNOWN_MS));
             let mut units = Vec::new();
             for first in (arguments.first..=arguments.last).step_by(SCAN_UNITS_MAX.into()) {
                 let last = first.saturating_add(SCAN_UNITS_MAX - 1).min(arguments.last);

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use firmware::{Bus, Pace, PollError, Request};
-use wire::message::{
-    Command, CommandResult, Outcome, Plan, Scan, TRACE_REGISTERS_MAX, Task, Trace,
-};
+use wire::message::{CommandResult, Outcome, Plan, Scan, TRACE_REGISTERS_MAX, Task, Trace};
 use wire::modbus::{LineSettings, Table};
 use wire::{Address, Name, Protocol};
 
@@ -21,7 +19,6 @@ use crate::node::scan::Line;
 use crate::plan::plans;
 use crate::site_book::{self, SiteBook};
 use crate::store::Store;
-use crate::store::journal::{NewAudit, NewCommand};
 
 /// How long a command may wait for the node and take on the bus, s.
 const WITHIN_S: i64 = 60;
@@ -91,27 +88,8 @@ impl Remote {
     async fn carry(&mut self, task: Task) -> Result<CommandResult> {
         let (now, node) = (self.clock.now(), self.node);
         let until = now.saturating_add(WITHIN_S);
-        let id = self.store.journal().commit(|tx| {
-            let id = tx.next_command(now)?;
-            let mut bytes = [0; Command::BYTES_MAX];
-            // There is room for the longest.
-            let len = Command { id, until, task }.encode(&mut bytes).unwrap_or_default();
-            let command = bytes.get(..len).unwrap_or_default().to_vec();
-            let (kind, author) = (task.code().to_owned(), "command line".to_owned());
-            let details = serde_json::json!({ "command": id, "kind": kind }).to_string();
-            tx.add_command(&NewCommand {
-                id,
-                node,
-                kind,
-                command,
-                author: author.clone(),
-                asked: now,
-                until,
-            })?;
-            let (action, subject) = ("command_node".to_owned(), format!("node/{node}"));
-            tx.append_audit(&NewAudit { at: now, author, action, subject, details })?;
-            Ok(id)
-        })?;
+        let journal = self.store.journal();
+        let id = journal.commit(|tx| tx.give_command(node, task, "command line", now, until))?;
         let outcome = loop {
             let row = self.store.journal().view(|view| view.command(id))?;
             if let Some(row) = row.filter(|row| row.closed.is_some()) {

@@ -17,7 +17,8 @@ use crate::node::BusConfig;
 use crate::node::scan::{self, Traced};
 use crate::words::{self, Language};
 
-/// How long a meter may think that is traced, as on a node.
+/// How long a meter may think that is traced: three times what a node gives it, so that a slow
+/// one is seen to be slow. Through a node it is the node's time.
 const PACE: Pace = Pace { answer_ms: 1_000, turnaround_ms: 0 };
 
 /// Whom to ask for what, and where.

@@ -25,9 +25,9 @@ use wire::{Address, Protocol};
 use super::{AnyBus, BusConfig};
 pub use identify::{Candidate, Identified, built_in};
 
-/// How long a meter may think that nobody knows yet. Readers in the field see 60 to 80 ms for
-/// two registers; what is slower is heard in the next question's time.
-const UNKNOWN_MS: u16 = 300;
+/// How long a meter may think that nobody knows yet; what is slower is heard in the next
+/// question's time.
+pub const UNKNOWN_MS: u16 = Pace::UNKNOWN.answer_ms;
 
 /// The shortest time-out that is learned: an adapter may hold bytes back for 16 ms, a converter
 /// for 50.

@@ -5,9 +5,10 @@
 
 use rusqlite::{Row, params};
 use wire::Name;
+use wire::message::{Command, Task};
 
 use super::findings::name;
-use super::{JournalTx, JournalView};
+use super::{JournalTx, JournalView, NewAudit};
 use crate::store::error::StoreError;
 
 /// A command to be written down. Its bytes need its number, so that is drawn first, by
@@ -86,6 +87,51 @@ impl JournalView<'_> {
 }
 
 impl JournalTx<'_> {
+    /// Writes down what a person asks of a node now, with its line in the audit log; returns
+    /// its number. Until `until` (Unix seconds, as `now`) it is to be sent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Other`] with the cause, also when there are no numbers left.
+    pub fn give_command(
+        &mut self,
+        node: Name,
+        task: Task,
+        author: &str,
+        now: i64,
+        until: i64,
+    ) -> Result<u32, StoreError> {
+        let id = self.next_command(now)?;
+        let mut bytes = [0; Command::BYTES_MAX];
+        // There is room for the longest.
+        let len = Command { id, until, task }.encode(&mut bytes).unwrap_or_default();
+        self.add_command(&NewCommand {
+            id,
+            node,
+            kind: task.code().to_owned(),
+            command: bytes.get(..len).unwrap_or_default().to_vec(),
+            author: author.to_owned(),
+            asked: now,
+            until,
+        })?;
+        let details = match task {
+            Task::Switch { circuit, on } => serde_json::json!({
+                "command": id, "kind": task.code(), "circuit": circuit.as_str(), "on": on,
+            }),
+            Task::Act(_) | Task::Scan(_) | Task::Trace(_) => {
+                serde_json::json!({ "command": id, "kind": task.code() })
+            }
+        };
+        self.append_audit(&NewAudit {
+            at: now,
+            author: author.to_owned(),
+            action: "command_node".to_owned(),
+            subject: format!("node/{node}"),
+            details: details.to_string(),
+        })?;
+        Ok(id)
+    }
+
     /// Returns the number of the next command: the time `now`, or one above the last.
     ///
     /// # Errors

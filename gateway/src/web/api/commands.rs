@@ -13,8 +13,7 @@ use wire::message::{Action, Command, CommandResult, Outcome, Task};
 use crate::live::Happening;
 use crate::site_book::SiteBook;
 use crate::site_book::switch::Switch;
-use crate::store::StoreError;
-use crate::store::journal::{self, JournalTx, NewAudit, NewCommand};
+use crate::store::journal;
 use crate::web::answer::command::{
     CommandKind, CommandRequest, CommandRow, CommandState, CommandTask, NodeCommands, SwitchRow,
     Switches,
@@ -199,41 +198,11 @@ fn give(
         if OPEN_MAX <= open.len() {
             return Ok(None);
         }
-        let id = tx.next_command(now)?;
-        let command = Command { id, until: now.saturating_add(within_s), task };
-        let mut bytes = [0; Command::BYTES_MAX];
-        // There is room for the longest.
-        let len = command.encode(&mut bytes).unwrap_or_default();
-        let new = NewCommand {
-            id,
-            node,
-            kind: task.code().to_owned(),
-            command: bytes.get(..len).unwrap_or_default().to_vec(),
-            author: person.name.clone(),
-            asked: now,
-            until: command.until,
-        };
-        tx.add_command(&new)?;
-        audit(tx, &new, &task)?;
+        let until = now.saturating_add(within_s);
+        let id = tx.give_command(node, task, &person.name, now, until)?;
         tx.command(id)
     })?;
     given.ok_or(ApiError::NodeBusy)
-}
-
-fn audit(tx: &mut JournalTx<'_>, new: &NewCommand, task: &Task) -> Result<(), StoreError> {
-    let mut details = serde_json::json!({ "command": new.id, "kind": new.kind });
-    if let (Task::Switch { circuit, on }, Some(details)) = (task, details.as_object_mut()) {
-        details.insert("circuit".to_owned(), circuit.as_str().into());
-        details.insert("on".to_owned(), (*on).into());
-    }
-    tx.append_audit(&NewAudit {
-        at: new.asked,
-        author: new.author.clone(),
-        action: "command_node".to_owned(),
-        subject: format!("node/{}", new.node),
-        details: details.to_string(),
-    })?;
-    Ok(())
 }
 
 fn task_of(row: &journal::CommandRow) -> Option<Task> {
