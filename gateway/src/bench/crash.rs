@@ -31,6 +31,13 @@ use crate::store::{Arrival, Store};
 /// Packs of one batch.
 const PACKS: usize = 1_000;
 
+/// Kills of one store; then another is begun. Each kill reads all that was ever acknowledged,
+/// so a thousand of one store would read its beginning a thousand times.
+const KILLS_A_STORE: u32 = 100;
+
+/// What a child says when its life begins: it is about to open the store.
+const READY: &str = "ready";
+
 /// Batches between two turns of what falls due with time: half a day of 500 meters.
 const TURN: u64 = 24;
 
@@ -56,11 +63,19 @@ pub fn run(options: &Options, progress: Progress<'_>) -> Result<Sheet> {
     let mut expected = Expected::new(options.meters)?;
     let (mut lost, mut wrong, mut torn, mut acknowledged) = (0, 0, 0, 0);
     let mut opened_ms = Vec::new();
+    let (mut folder, mut before_it) = (options.folder.join("0"), 0);
     for kill in 0..options.kills {
-        let mut child = start(options, expected.batches)?;
-        let told = child.stdout.take().context("the child's output")?;
-        let reader = std::thread::spawn(move || newest_of(BufReader::new(told)));
-        // From right after the start to a whole life: seconds pass in which it seals, too.
+        if 0 < kill && kill.is_multiple_of(KILLS_A_STORE) {
+            std::fs::remove_dir_all(&folder).context("cannot remove a store that was checked")?;
+            folder = options.folder.join(kill.to_string());
+            (expected, before_it) = (Expected::new(options.meters)?, acknowledged);
+        }
+        let mut child = start(options.meters, &folder, expected.batches)?;
+        let mut told = BufReader::new(child.stdout.take().context("the child's output")?);
+        wait_until_ready(&mut told)?;
+        let reader = std::thread::spawn(move || newest_of(told));
+        // From right before it opens the store to a whole life: seconds pass in which it seals,
+        // too.
         let life_ms = gauge::chance(kill.into()) % options.life_ms.max(1);
         gauge::rest(Duration::from_millis(life_ms));
         child.kill().context("cannot kill the child")?;
@@ -68,12 +83,12 @@ pub fn run(options: &Options, progress: Progress<'_>) -> Result<Sheet> {
         let newest = reader.join().map_err(|_| anyhow::anyhow!("the reader has panicked"))?;
 
         let began = gauge::start();
-        let store = Store::open(&options.folder)?;
+        let store = Store::open(&folder)?;
         opened_ms.push(began.elapsed().as_secs_f64() * 1e3);
         if let Some(newest) = newest {
             expected.advance_to(newest + 1);
         }
-        acknowledged = expected.packs;
+        acknowledged = before_it + expected.packs;
         let mut found = expected.compare(&store)?;
         if found != Difference::default() {
             // One batch may have been committed whose number the child could not tell any
@@ -108,16 +123,24 @@ pub fn run(options: &Options, progress: Progress<'_>) -> Result<Sheet> {
     Ok(sheet)
 }
 
-fn start(options: &Options, from: u64) -> Result<Child> {
+fn start(meters: u32, folder: &Path, from: u64) -> Result<Child> {
     let own = std::env::current_exe().context("cannot find this program")?;
     let mut child = Command::new(own);
     child
-        .args(["bench", "crash-child", "--meters", &options.meters.to_string()])
+        .args(["bench", "crash-child", "--meters", &meters.to_string()])
         .args(["--from", &from.to_string(), "--data-dir"])
-        .arg(&options.folder)
+        .arg(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     child.spawn().context("cannot start a child")
+}
+
+/// Waits until a child has come to where the last one ended, which is no part of its life.
+fn wait_until_ready(told: &mut impl BufRead) -> Result<()> {
+    let mut line = String::new();
+    told.read_line(&mut line).context("cannot hear the child")?;
+    ensure!(line.trim_end() == READY, "a child has ended before it began");
+    Ok(())
 }
 
 /// Returns the last whole number of a stream of lines.
@@ -138,15 +161,17 @@ fn newest_of(mut told: impl BufRead) -> Option<u64> {
 ///
 /// If the store fails, or nobody listens any more.
 pub fn child(folder: &Path, meters: u32, from: u64, out: &mut impl Write) -> Result<()> {
-    let store = Store::open(folder)?;
-    ensure!(store.can_record(), "somebody else records into {}", folder.display());
     let mut fleet = Fleet::new(Pattern::Quarter, meters)?;
     let mut batch = Vec::new();
-    for number in 0_u64.. {
+    for _ in 0..from {
         fleet.next_until(i64::MAX, PACKS, &mut batch);
-        if number < from {
-            continue;
-        }
+    }
+    writeln!(out, "{READY}")?;
+    out.flush()?;
+    let store = Store::open(folder)?;
+    ensure!(store.can_record(), "somebody else records into {}", folder.display());
+    for number in from.. {
+        fleet.next_until(i64::MAX, PACKS, &mut batch);
         store.series().record(&batch)?;
         writeln!(out, "{number}")?;
         out.flush()?;
