@@ -33,7 +33,7 @@ const PAGE: usize = 4096;
 /// From so many bytes on a sync is due, whatever they are.
 const SYNC_DUE: usize = 64 << 10;
 
-/// So many bytes wait for a sync at most; whoever writes more waits for it.
+/// From so many bytes on there is no room for more before the next sync.
 const UNSYNCED_MAX: usize = 256 << 10;
 
 /// Where the bytes lie: a file, or what a test takes for one.
@@ -124,6 +124,16 @@ impl<D: Disk> Backing<D> {
         Ticket::of(self.synced.load(Ordering::Acquire))
     }
 
+    /// Returns whether so much waits for a sync that nothing more should.
+    pub(super) fn is_full(&self) -> bool {
+        UNSYNCED_MAX <= lock(&self.unsynced).len
+    }
+
+    /// Makes room for more by a sync, if there is none; returns whether there is.
+    pub(super) async fn has_room(self: &Arc<Self>) -> bool {
+        !self.is_full() || self.sync_apart().await.is_ok()
+    }
+
     /// Returns once a sync is due.
     pub(super) async fn due(&self) {
         self.due.notified().await;
@@ -166,30 +176,20 @@ impl<D: Disk> Backing<D> {
         outcome
     }
 
-    /// Writes, and returns how many bytes wait for a sync.
-    fn write(&self, at: u64, bytes: Vec<u8>) -> io::Result<usize> {
-        let mut unsynced = lock(&self.unsynced);
-        self.disk.write_all_at(&bytes, at)?;
+    fn write(&self, at: u32, bytes: Vec<u8>) -> Result<(), FileError> {
+        let (mut unsynced, at) = (lock(&self.unsynced), u64::from(at));
+        self.disk.write_all_at(&bytes, at).map_err(FileError)?;
         unsynced.len = unsynced.len.saturating_add(bytes.len());
         unsynced.writes.push((at, bytes));
-        Ok(unsynced.len)
+        if SYNC_DUE < unsynced.len {
+            self.due.notify_one();
+        }
+        Ok(())
     }
 }
 
 /// The file as a flash.
 pub(super) struct FileFlash<D>(pub(super) Arc<Backing<D>>);
-
-impl<D: Disk> FileFlash<D> {
-    async fn put(&self, at: u32, bytes: Vec<u8>) -> Result<(), FileError> {
-        let waiting = self.0.write(u64::from(at), bytes).map_err(FileError)?;
-        if UNSYNCED_MAX < waiting {
-            self.0.sync_apart().await.map_err(FileError)?;
-        } else if SYNC_DUE < waiting {
-            self.0.due.notify_one();
-        }
-        Ok(())
-    }
-}
 
 /// What the file's system said.
 #[derive(Debug)]
@@ -239,13 +239,13 @@ impl<D: Disk> NorFlash for FileFlash<D> {
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), FileError> {
         for page in (from..to).step_by(PAGE) {
-            self.put(page, vec![0; PAGE]).await?;
+            self.0.write(page, vec![0; PAGE])?;
         }
         Ok(())
     }
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FileError> {
-        self.put(offset, bytes.iter().map(|byte| !byte).collect()).await
+        self.0.write(offset, bytes.iter().map(|byte| !byte).collect())
     }
 }
 

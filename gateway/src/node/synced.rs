@@ -7,7 +7,9 @@
 //! Afterwards: a pack that was offered to a broker is there after a power cut, until it is
 //! settled; one that the power cut takes had been offered to nobody, as if its meter had not
 //! been read. A number of a command is on the disk before the command is carried out. That a
-//! pack was settled is not synced: it may come again, and whoever gets it twice knows it.
+//! pack was settled is not synced: it may come again, and whoever gets it twice knows it. While
+//! a disk fails, what does not fit into a bounded memory beside it is dropped and counted, and
+//! what is on the disk already stays there and is offered.
 
 use std::convert::Infallible;
 use std::io;
@@ -31,6 +33,10 @@ const REST: Duration = Duration::from_secs(1);
 pub(super) struct SyncedOutbox<D> {
     outbox: FlashOutbox<FileFlash<D>>,
     backing: Arc<Backing<D>>,
+    /// All before it are settled, on a disk that fails in this run only.
+    floor: Ticket,
+    /// How many found no room beside a disk that fails.
+    refused: u32,
 }
 
 impl<D: Disk> SyncedOutbox<D> {
@@ -44,7 +50,8 @@ impl<D: Disk> SyncedOutbox<D> {
         // What the last run left may be in the system's memory only, if it was killed.
         backing.pushed(outbox.next());
         backing.sync_apart().await?;
-        Ok(Self { outbox, backing })
+        let floor = outbox.first();
+        Ok(Self { outbox, backing, floor, refused: 0 })
     }
 
     /// Returns which run this is.
@@ -55,24 +62,32 @@ impl<D: Disk> SyncedOutbox<D> {
 
 impl<D: Disk> Outbox for SyncedOutbox<D> {
     async fn push(&mut self, payload: &[u8]) {
+        // The flash is not asked: it would look for a better page, and give up old ones for it.
+        if !self.backing.has_room().await {
+            self.refused = self.refused.saturating_add(1);
+            return;
+        }
         self.outbox.push(payload).await;
         self.backing.pushed(self.outbox.next());
     }
 
     async fn peek(&mut self, from: Ticket, out: &mut [u8]) -> Option<(Ticket, usize)> {
-        let synced = self.backing.synced();
-        if synced <= from.max(self.outbox.first()) {
+        let (from, synced) = (from.max(self.first()), self.backing.synced());
+        if synced <= from {
             return None;
         }
         self.outbox.peek(from, out).await.filter(|&(ticket, _)| ticket < synced)
     }
 
     async fn settle(&mut self, before: Ticket) {
-        self.outbox.settle(before).await;
+        self.floor = self.floor.max(before.min(self.next()));
+        if !self.backing.is_full() {
+            self.outbox.settle(self.floor).await;
+        }
     }
 
     fn first(&self) -> Ticket {
-        self.outbox.first()
+        self.floor.max(self.outbox.first())
     }
 
     fn next(&self) -> Ticket {
@@ -80,11 +95,13 @@ impl<D: Disk> Outbox for SyncedOutbox<D> {
     }
 
     fn dropped(&self) -> u32 {
-        self.outbox.dropped()
+        self.outbox.dropped().saturating_add(self.refused)
     }
 
     async fn keep_command(&mut self, id: u32) -> bool {
-        self.outbox.keep_command(id).await && self.backing.sync_apart().await.is_ok()
+        self.backing.has_room().await
+            && self.outbox.keep_command(id).await
+            && self.backing.sync_apart().await.is_ok()
     }
 
     fn last_command(&self) -> u32 {
@@ -92,9 +109,11 @@ impl<D: Disk> Outbox for SyncedOutbox<D> {
     }
 
     async fn keep_plan(&mut self, plan: &[u8]) {
-        self.outbox.keep_plan(plan).await;
-        // A disk that refuses is told of and tried again with the next pack.
-        self.backing.sync_apart().await.unwrap_or_default();
+        if self.backing.has_room().await {
+            self.outbox.keep_plan(plan).await;
+            // A disk that refuses is told of and tried again with the next pack.
+            self.backing.sync_apart().await.unwrap_or_default();
+        }
     }
 
     async fn kept_plan(&mut self, out: &mut [u8]) -> Option<usize> {

@@ -170,14 +170,22 @@ async fn a_round_of_meters_shares_a_sync_and_is_then_offered() {
 }
 
 #[tokio::test]
-async fn a_disk_that_fails_for_long_holds_the_node_back_instead_of_filling_its_memory() {
+async fn a_disk_that_fails_for_long_costs_new_packs_but_no_memory_and_none_that_it_holds() {
     let disk = Arc::new(CutDisk::default());
     let mut outbox = open(&disk).await;
+    for payload in [b"first", b"other", b"third"] {
+        outbox.push(payload).await;
+    }
+    outbox.backing.sync_apart().await.unwrap();
     disk.state().failures = u32::MAX;
-    for _ in 0..5_000 {
+    for _ in 0..1_500 {
         outbox.push(&[7; 200]).await;
     }
-    assert!(0 < outbox.dropped());
+    outbox.settle(Ticket::of(1)).await;
+    let held = offered(&mut outbox).await.into_values().collect::<Vec<_>>();
+    assert_eq!(held, [b"other".to_vec(), b"third".to_vec()]);
+    assert!(outbox.backing.is_full() && 0 < outbox.dropped());
+    assert_eq!(u64::from(outbox.dropped()) + outbox.next().number(), 1_503);
 
     disk.state().failures = 0;
     outbox.push(b"good").await;
@@ -185,6 +193,7 @@ async fn a_disk_that_fails_for_long_holds_the_node_back_instead_of_filling_its_m
 
     let seen = offered(&mut outbox).await;
     assert_eq!(seen.last_key_value().map(|(_, last)| &last[..]), Some(&b"good"[..]));
+    assert_eq!(offered(&mut open(&disk.cut(0)).await).await.len(), seen.len() + 1);
 }
 
 #[tokio::test]
