@@ -57,6 +57,7 @@ bench: ## what the figures in the READMEs are made with; minutes on a quiet mach
 	target/release/gengfu bench store --meters 100000 --days 1 --rounds 1 --decoded-only --packs 5000
 	target/release/gengfu bench ingest --own --through mosquitto
 	target/release/gengfu bench query
+	target/release/gengfu bench nodes
 	target/release/gengfu bench crash
 	target/release/gengfu bench findings $(if $(DATA),--data $(DATA))
 

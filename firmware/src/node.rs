@@ -192,6 +192,12 @@ impl<M: RawMutex, O: Outbox> Node<M, O> {
         self.outbox.lock().await.len()
     }
 
+    /// Lets the uplink look into the outbox again: for a host whose outbox shows what was
+    /// pushed only once it is there for good.
+    pub fn look_again(&self) {
+        self.pushed.signal(());
+    }
+
     /// Gives the outbox back, as a power cut would.
     pub fn into_outbox(self) -> O {
         self.outbox.into_inner()

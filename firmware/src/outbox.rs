@@ -39,8 +39,9 @@ impl Ticket {
 
 /// A queue of payloads that forgets only what was settled, or the oldest when full.
 pub trait Outbox {
-    /// Adds a payload; behind flash it is there for good when this returns. What had to go
-    /// for it is counted in [`Outbox::dropped`].
+    /// Adds a payload. Behind flash it is there for good when this returns, or, behind one
+    /// that needs time for that, at the latest before [`Outbox::peek`] shows it. What had to
+    /// go for it is counted in [`Outbox::dropped`].
     async fn push(&mut self, payload: &[u8]);
 
     /// Copies the oldest payload that has this ticket or a later one into `out`, and

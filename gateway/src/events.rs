@@ -267,6 +267,11 @@ pub fn node_kept_out(node: &Name, reason: &'static str, error: &dyn std::error::
     tracing::error!(%node, reason, error = %chain(error), "node cannot reach its gateway safely");
 }
 
+/// A node's readings cannot be brought to the disk: it offers them to nobody until they are.
+pub fn outbox_not_synced(node: &Name, error: &dyn std::error::Error) {
+    tracing::error!(%node, error = %chain(error), "readings cannot be kept on the disk");
+}
+
 /// A plan or command cannot be sent to a node.
 pub fn delivery_failed(node: &Name, error: &dyn std::error::Error) {
     tracing::error!(%node, error = %chain(error), "message to node cannot be sent");

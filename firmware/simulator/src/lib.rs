@@ -20,9 +20,11 @@
 //! - [`relay`]: coils that switch lights;
 //! - `national`: meters that speak DL/T 645 or CJ/T 188;
 //! - `line`: faults on the cable, byte by byte;
+//! - [`bank`]: registers without a meter, for load;
 //! - [`control`]: the address at which a test switches lights and breaks meters.
 #![warn(missing_docs)]
 
+pub mod bank;
 pub mod campus;
 pub mod column;
 pub mod control;

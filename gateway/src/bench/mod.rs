@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod gauge;
 pub mod ingest;
 mod line;
+pub mod nodes;
 pub mod query;
 pub mod run;
 pub mod server;

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{note, say};
 use crate::bench::fleet::Pattern;
-use crate::bench::{Sheet, crash, findings, ingest, query, run, store};
+use crate::bench::{Sheet, crash, findings, ingest, nodes, query, run, store};
 
 /// What is measured, and how its figures are printed.
 #[derive(Debug, Args)]
@@ -51,6 +51,14 @@ enum Bench {
     #[command(after_help = "Example: gengfu bench run --meters 2000 --minutes 12\n\
         Example: gengfu bench run --minutes 26 --speed 60")]
     Run(run::RunArguments),
+    /// What nodes on Linux read and publish: many buses in one process, each meter each second.
+    #[command(after_help = "Example: gengfu bench nodes --nodes 100 --meters 10 --registers 100\n\
+        Example: gengfu bench nodes --nodes 200 --meters 5 --words 1\n\
+        The outboxes are files in --data-dir, or in a temporary folder.")]
+    Nodes(nodes::NodesArguments),
+    /// What is around them: meters and a broker that only acknowledges.
+    #[command(hide = true)]
+    NodesWorld(nodes::NodesArguments),
     /// Kill a store at full speed, at moments that nobody foresees, and look what is there.
     #[command(after_help = "Example: gengfu bench crash --kills 20")]
     Crash(CrashArguments),
@@ -145,6 +153,9 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
     if let Bench::Findings(arguments) = bench {
         return scoreboard(&arguments, json);
     }
+    if let Bench::NodesWorld(arguments) = bench {
+        return nodes::world::serve(&arguments, &|line| say(line));
+    }
     let folder = Folder::new(data_dir)?;
     let sheet = match bench {
         Bench::Publish(arguments) => {
@@ -164,7 +175,8 @@ pub(super) fn bench(arguments: BenchArguments) -> Result<()> {
             )?
         }
         Bench::Run(arguments) => run::run(&arguments, &folder.path, &note)?,
-        Bench::Findings(_) | Bench::CrashChild { .. } => return Ok(()),
+        Bench::Nodes(arguments) => nodes::run(&arguments, &folder.path, &note)?,
+        Bench::Findings(_) | Bench::CrashChild { .. } | Bench::NodesWorld(_) => return Ok(()),
     };
     print(&sheet, json);
     Ok(())

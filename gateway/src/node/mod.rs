@@ -2,7 +2,8 @@
 //!
 //! The code is `firmware`'s; here are only the parts that a microcontroller would bring
 //! itself: sockets and serial ports ([`port`]), Modbus TCP ([`tcp`]), a file for a flash
-//! ([`mod@file`]), the clock and the log ([`host`]), and the way to the broker ([`broker`]).
+//! ([`mod@file`], [`synced`]), the clock and the log ([`host`]), and the way to the broker
+//! ([`broker`]).
 //!
 //! It starts with everything else away, waits for its plan, and goes on for ever: neither
 //! a broker nor a bus that is gone ends it. What it has read waits in a file, through any
@@ -14,18 +15,22 @@ mod file;
 mod host;
 mod port;
 pub mod scan;
+mod synced;
 mod tcp;
 
+use std::convert::Infallible;
+use std::fs::File;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use firmware::outbox::Outbox;
 use firmware::rtu::{NoDriverEnable, RtuBus};
-use firmware::{
-    Bus, FlashOutbox, Identity, NoUpdates, Pace, PollError, RamOutbox, Request, UplinkBuffers,
-};
+use firmware::{Bus, Identity, NoUpdates, Pace, PollError, RamOutbox, Request, UplinkBuffers};
 // What `embassy-time` waits by.
 use line_time as _;
 use tokio::sync::watch;
@@ -34,11 +39,13 @@ use wire::{Address, Name, Protocol};
 
 use crate::clock::Clock;
 use crate::config::{BrokerTls, Login};
+use crate::events;
 use crate::tls::{self, TlsError};
 use broker::Broker;
-use file::FileFlash;
+use file::Backing;
 use host::{Machine, SiteTime};
 use port::LinePort;
+use synced::{SyncedOutbox, keep_synced};
 use tcp::ModbusTcp;
 
 /// What waits in RAM at most: some 40,000 packs of twelve readings, three days of ten meters
@@ -156,16 +163,16 @@ pub async fn run(
     let boot = getrandom::u32()?;
     let Some(path) = config.outbox.clone() else {
         let outbox = RamOutbox::new(vec![0; OUTBOX_BYTES]);
-        return run_with(config, outbox, boot, clock, shutdown).await;
+        return run_with(config, outbox, None, boot, clock, shutdown).await;
     };
-    let flash = FileFlash::open(&path);
-    let flash = flash.map_err(|source| NodeError::Outbox { path: path.clone(), source })?;
-    let outbox = FlashOutbox::open(flash, boot).await.map_err(|_| NodeError::Outbox {
-        source: std::io::Error::other("it cannot be read or written"),
-        path,
-    })?;
+    let opened = async {
+        let backing = Backing::open(&path)?;
+        Ok((SyncedOutbox::open(Arc::clone(&backing), boot).await?, backing))
+    };
+    let opened = opened.await.map_err(|source| NodeError::Outbox { path, source });
+    let (outbox, backing) = opened?;
     let boot = outbox.boot();
-    run_with(config, outbox, boot, clock, shutdown).await
+    run_with(config, outbox, Some(backing), boot, clock, shutdown).await
 }
 
 /// How long a lone meter may think before it tells its number.
@@ -187,6 +194,7 @@ pub async fn ask_number(bus: BusConfig, protocol: Protocol) -> Result<Address, N
 async fn run_with<O: Outbox>(
     config: NodeConfig,
     outbox: O,
+    backing: Option<Arc<Backing<File>>>,
     boot: u32,
     clock: Clock,
     mut shutdown: watch::Receiver<bool>,
@@ -208,9 +216,16 @@ async fn run_with<O: Outbox>(
     let mut publishing =
         Box::pin(node.publish(&mut broker, &machine, login, &mut buffers, &mut updates));
     let reading = Box::pin(node.read_meters(&mut bus, &time, &machine));
+    let mut syncing = pin!(async {
+        match &backing {
+            Some(backing) => keep_synced(backing, config.node, || node.look_again()).await,
+            None => pending::<Infallible>().await,
+        }
+    });
     tokio::select! {
         () = &mut publishing => return Err(NodeError::Login(config.node)),
         () = reading => {}
+        never = &mut syncing => match never {},
         // The sender is gone when nobody is left to ask: then it is time to stop as well.
         _ = shutdown.wait_for(|stop| *stop) => {}
     }
@@ -221,7 +236,13 @@ async fn run_with<O: Outbox>(
     };
     tokio::select! {
         () = publishing => {}
+        never = syncing => match never {},
         _ = tokio::time::timeout(FAREWELL, sent) => {}
+    }
+    if let Some(backing) = &backing
+        && let Err(error) = backing.sync_apart().await
+    {
+        events::outbox_not_synced(&config.node, &error);
     }
     Ok(())
 }
