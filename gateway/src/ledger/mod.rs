@@ -177,6 +177,8 @@ impl Ledger {
 }
 
 #[cfg(test)]
+pub(crate) mod house;
+#[cfg(test)]
 mod tail_tests;
 #[cfg(test)]
 mod tests;

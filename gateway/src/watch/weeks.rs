@@ -188,7 +188,12 @@ fn is_complete(track: &Track) -> bool {
 }
 
 #[cfg(test)]
+mod meter_tests;
+#[cfg(test)]
 mod supply_tests;
+#[cfg(test)]
+mod water_tests;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,79 @@
+//! From readings in the store to findings about meters that count wrongly, and to their end.
+
+use wire::Quantity;
+
+use crate::ledger::house::{DAY_S, HOUR_S, House, MONDAY, counted, kinds, noise};
+use crate::store::journal::FindingRow;
+use crate::watch::house::at;
+
+const METER: &str = r#"
+[[meter]]
+id = "fans"
+name = "风机"
+model = "eastron-sdm630"
+load = "hvac"
+area = "hall"
+node = "node-1"
+unit_id = 1
+"#;
+
+/// What the fans take in a quarter hour, mWh: four kilowatts by day, one at night.
+fn usual(day: i64, hour: i64) -> i64 {
+    let is_work = day % 7 < 5 && (8..18).contains(&hour);
+    let load = if is_work { 1_000_000 } else { 250_000 };
+    load + noise(day, hour, 20_000)
+}
+
+fn since(day: i64, hour: i64) -> i64 {
+    MONDAY + day * DAY_S + hour * HOUR_S
+}
+
+fn instants(rounds: &[(i64, i64)]) -> Vec<i64> {
+    rounds.iter().map(|&(day, hour)| at(day, hour)).collect()
+}
+
+/// The findings that hold or held: not those that were taken back.
+fn held(found: &[FindingRow]) -> Vec<FindingRow> {
+    found.iter().filter(|row| row.draft.closed != Some(row.draft.opened)).cloned().collect()
+}
+
+#[test]
+fn a_meter_that_stops_counting_is_told_the_same_day_and_ends_when_it_counts_again() {
+    let house = House::new(METER, MONDAY);
+    // Its display stands from Wednesday at nine to Friday at ten.
+    let stands = |day: i64, hour: i64| (44 * 24 + 9..46 * 24 + 10).contains(&(day * 24 + hour));
+    let told = counted("fans", Quantity::ActiveEnergyImport, 48, |day, hour| {
+        if stands(day, hour) { 0 } else { usual(day, hour) }
+    });
+
+    let rounds = house.walked(&told, &instants(&[(44, 12), (44, 16), (46, 9), (46, 12), (47, 9)]));
+
+    let [early, found, still, mended, later] = &rounds[..] else { panic!("{rounds:?}") };
+    assert_eq!(kinds(early), [] as [&str; 0]);
+    assert_eq!(kinds(found), ["stuck"]);
+    assert_eq!((found[0].draft.opened, found[0].draft.closed), (since(44, 9), None));
+    assert_eq!((found[0].draft.waste, still[0].draft.closed), (0, None));
+    assert_eq!(mended[0].draft.closed, Some(since(46, 10)));
+    assert_eq!(later, mended);
+}
+
+#[test]
+fn an_amount_that_cannot_be_is_told_once_it_is_over_and_not_as_a_high_demand() {
+    let house = House::new(METER, MONDAY);
+    // Sixty days teach the highest demand, too: this is a meter before which there is no other.
+    let told = counted("fans", Quantity::ActiveEnergyImport, 62, |day, hour| {
+        usual(day, hour) + 3_000_000 * i64::from((day, hour) == (60, 11))
+    });
+
+    let rounds = house.walked(&told, &instants(&[(60, 11), (60, 12), (60, 13), (61, 9)]));
+
+    let [before, at_once, known, later] = &rounds[..] else { panic!("{rounds:?}") };
+    assert_eq!(kinds(before), [] as [&str; 0]);
+    // Until the next hour it may as well be a demand that is high.
+    assert_eq!(kinds(at_once), ["peak_demand"]);
+    let held = held(known);
+    assert_eq!(kinds(&held), ["spike"]);
+    let draft = &held[0].draft;
+    assert_eq!((draft.opened, draft.closed), (since(60, 11), Some(since(60, 12))));
+    assert_eq!(later, known);
+}
