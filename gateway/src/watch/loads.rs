@@ -71,14 +71,8 @@ impl Watch {
             // Lights whose opening hours are known have a detector of their own.
             let has_hours = meter.load.has_lights() && site.hours_of(&meter.area).is_some();
             let kinds = if has_hours { &[FindingKind::HighBaseLoad][..] } else { &KINDS[..] };
-            let mut told = self.ledger.loads(site, meter, kinds, &round.electricity, span)?;
-            let mut elsewhere = Vec::new();
-            for it in &told {
-                elsewhere.push(self.is_told_elsewhere(&tree, meter, &it.finding)?);
-            }
-            let mut is_elsewhere = elsewhere.into_iter();
-            told.retain(|_| !is_elsewhere.next().unwrap_or_default());
-            self.put_loads(site, meter, told, exceptions, now)?;
+            let told = self.ledger.loads(site, meter, kinds, &round.electricity, span)?;
+            self.put_loads(site, (&tree, meter), told, exceptions, now)?;
         }
         round.next += count;
         if site.meters.len() <= round.next {
@@ -90,13 +84,17 @@ impl Watch {
     fn put_loads(
         &self,
         site: &Site,
-        meter: &Meter,
+        (tree, meter): (&Tree<'_>, &Meter),
         told: Vec<Told>,
         exceptions: &[Exception],
         now: i64,
     ) -> Result<(), WatchError> {
         let mut rows = self.written(meter, &KINDS, now - BACK_S)?;
         for Told { at, mut finding } in told {
+            if self.is_told_elsewhere(tree, meter, &finding)? {
+                self.take_back(site, &mut rows, &finding, exceptions, now)?;
+                continue;
+            }
             let cause = match take_same(&mut rows, &finding) {
                 // What people were told keeps its beginning.
                 Some(row) => {

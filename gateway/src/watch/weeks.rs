@@ -152,6 +152,7 @@ impl Watch {
             let mut finding = spell.finding(kind, &meter.id, &meter.area, pricing.as_ref());
             let settled = finding.closed.is_some_and(|closed| closed < now - SETTLED_S);
             if self.is_told_elsewhere(tree, meter, &finding)? {
+                self.take_back(site, &mut known, &finding, exceptions, now)?;
                 continue;
             }
             let cause = match take_same(&mut known, &finding) {

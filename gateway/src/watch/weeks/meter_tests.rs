@@ -3,7 +3,7 @@
 use wire::Quantity;
 
 use crate::ledger::house::{DAY_S, HOUR_S, House, MONDAY, counted, kinds, noise};
-use crate::store::journal::FindingRow;
+use crate::store::journal::{FindingRow, MeterChange};
 use crate::watch::house::at;
 
 const METER: &str = r#"
@@ -76,4 +76,47 @@ fn an_amount_that_cannot_be_is_told_once_it_is_over_and_not_as_a_high_demand() {
     let draft = &held[0].draft;
     assert_eq!((draft.opened, draft.closed), (since(60, 11), Some(since(60, 12))));
     assert_eq!(later, known);
+}
+
+/// A meter that counts twice as much from a Thursday at nine on.
+fn doubled(until: i64) -> impl Fn(i64, i64) -> i64 {
+    move |day, hour| {
+        let is_doubled = (59 * 24 + 9..until * 24).contains(&(day * 24 + hour));
+        usual(day, hour) * if is_doubled { 2 } else { 1 }
+    }
+}
+
+#[test]
+fn a_ratio_that_doubled_is_one_finding_and_ends_when_it_is_put_right_at_the_meter() {
+    let house = House::new(METER, MONDAY);
+    let told = counted("fans", Quantity::ActiveEnergyImport, 68, doubled(65));
+
+    let rounds = house.walked(&told, &instants(&[(61, 8), (63, 8), (63, 9), (64, 9), (66, 12)]));
+
+    // What it seemed to be first is taken back once it is known.
+    let known = held(&rounds[3]);
+    assert_eq!(kinds(&known), ["scale_change"]);
+    assert_eq!(known[0].draft.closed, None);
+    assert!((since(59, 0)..since(59, 13)).contains(&known[0].draft.opened));
+    assert!(known[0].draft.evidence.starts_with('['));
+    let back = held(&rounds[4]);
+    assert_eq!(kinds(&back), ["scale_change"]);
+    assert!(back[0].draft.closed.is_some_and(|it| (since(65, 0)..since(66, 0)).contains(&it)));
+}
+
+#[test]
+fn a_ratio_that_doubled_is_at_an_end_once_its_factor_is_entered() {
+    let house = House::new(METER, MONDAY);
+    let told = counted("fans", Quantity::ActiveEnergyImport, 68, doubled(99));
+    let rounds = house.walked(&told, &instants(&[(63, 9), (64, 9)]));
+    assert_eq!(kinds(&held(&rounds[1])), ["scale_change"]);
+
+    house.change("fans", &MeterChange::Scale { from: since(59, 9), to: None, num: 1, den: 2 });
+    let rounds = house.walked(&told, &instants(&[(64, 10), (67, 9)]));
+
+    for found in &rounds {
+        assert!(found.iter().all(|row| row.draft.closed.is_some()), "{found:?}");
+    }
+    // It held, and was put right: it is not taken back.
+    assert_eq!(kinds(&held(&rounds[1])), ["scale_change"]);
 }
