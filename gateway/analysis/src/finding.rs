@@ -12,6 +12,8 @@ pub enum FindingKind {
     AfterHoursLoad,
     /// A pipe has burst.
     Burst,
+    /// Gas burns while the area is closed as if people were there.
+    GasWhenClosed,
     /// The base load crept up over weeks.
     HighBaseLoad,
     /// Water never stops.
@@ -40,9 +42,10 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AfterHoursLoad,
         Self::Burst,
+        Self::GasWhenClosed,
         Self::HighBaseLoad,
         Self::Leak,
         Self::LightsLeftOn,
@@ -63,6 +66,7 @@ impl FindingKind {
         match self {
             Self::AfterHoursLoad => "after_hours_load",
             Self::Burst => "burst",
+            Self::GasWhenClosed => "gas_when_closed",
             Self::HighBaseLoad => "high_base_load",
             Self::Leak => "leak",
             Self::LightsLeftOn => "lights_left_on",

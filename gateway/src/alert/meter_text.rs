@@ -34,6 +34,7 @@ impl Writer<'_> {
                 facts.extend(self.share());
             }
             FindingKind::AfterHoursLoad
+            | FindingKind::GasWhenClosed
             | FindingKind::HighBaseLoad
             | FindingKind::LightsLeftOn
             | FindingKind::SilentMeter

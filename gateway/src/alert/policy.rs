@@ -26,7 +26,9 @@ const fn news_s(kind: FindingKind) -> i64 {
         FindingKind::PowerFactorLow => 4 * NEWS_S,
         FindingKind::Stuck => 9 * NEWS_S,
         FindingKind::ScaleChange => 16 * NEWS_S,
-        FindingKind::AfterHoursLoad | FindingKind::WeekendRunning => 14 * NEWS_S,
+        FindingKind::AfterHoursLoad | FindingKind::GasWhenClosed | FindingKind::WeekendRunning => {
+            14 * NEWS_S
+        }
         FindingKind::HighBaseLoad => 60 * NEWS_S,
     }
 }
@@ -96,6 +98,7 @@ pub fn recipients<'a>(
         | FindingKind::LightsLeftOn
         | FindingKind::RunningToilet => (owner, Role::Caretaker, Role::Engineer),
         FindingKind::AfterHoursLoad
+        | FindingKind::GasWhenClosed
         | FindingKind::HighBaseLoad
         | FindingKind::PeakDemand
         | FindingKind::PhaseImbalance

@@ -174,9 +174,12 @@ fn a_mail_of_a_meter_that_is_back_says_how_long_nothing_came() {
 
 #[test]
 fn loads_that_ran_or_rose_are_told_in_words_of_their_own() {
-    for kind in
-        [FindingKind::AfterHoursLoad, FindingKind::HighBaseLoad, FindingKind::WeekendRunning]
-    {
+    for kind in [
+        FindingKind::AfterHoursLoad,
+        FindingKind::GasWhenClosed,
+        FindingKind::HighBaseLoad,
+        FindingKind::WeekendRunning,
+    ] {
         for language in [Language::Zh, Language::En] {
             let open = finding(kind);
             let closed = Finding { closed: Some(OPENED + HOUR), ..open.clone() };

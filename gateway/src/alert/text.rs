@@ -41,11 +41,17 @@ pub(super) fn message(
         (FindingKind::LightsLeftOn, Occasion::Opened) => writer.lights_opened(),
         (FindingKind::LightsLeftOn, Occasion::Closed) => writer.lights_closed(),
         (
-            FindingKind::AfterHoursLoad | FindingKind::HighBaseLoad | FindingKind::WeekendRunning,
+            FindingKind::AfterHoursLoad
+            | FindingKind::GasWhenClosed
+            | FindingKind::HighBaseLoad
+            | FindingKind::WeekendRunning,
             Occasion::Opened,
         ) => writer.load_opened(),
         (
-            FindingKind::AfterHoursLoad | FindingKind::HighBaseLoad | FindingKind::WeekendRunning,
+            FindingKind::AfterHoursLoad
+            | FindingKind::GasWhenClosed
+            | FindingKind::HighBaseLoad
+            | FindingKind::WeekendRunning,
             Occasion::Closed,
         ) => writer.load_closed(),
         (FindingKind::SilentMeter, Occasion::Opened) => writer.silent_opened(),
@@ -166,7 +172,7 @@ impl Writer<'_> {
                         self.ago("mail.fact.since.value", self.finding.opened),
                     ),
                     self.fact("mail.fact.so_far", wasted),
-                    self.fact("mail.fact.circuit", self.meter_name()),
+                    self.fact(self.circuit_label(), self.meter_name()),
                 ],
                 steps: self.steps(&format!("{kind}.step"), &[]),
                 button: self.text("mail.load.button", &[]),
@@ -193,13 +199,21 @@ impl Writer<'_> {
                 facts: vec![
                     self.fact("mail.fact.span", self.span(self.finding.opened)),
                     self.fact("mail.fact.wasted", wasted),
-                    self.fact("mail.fact.circuit", self.meter_name()),
+                    self.fact(self.circuit_label(), self.meter_name()),
                 ],
                 steps: Vec::new(),
                 button: self.text("mail.load.button", &[]),
                 link: self.finding_page(),
                 footer: self.footer("mail.footer.last"),
             },
+        }
+    }
+
+    /// Only electricity has circuits.
+    fn circuit_label(&self) -> &'static str {
+        match self.meter().map(|meter| meter.medium) {
+            Some(Medium::Water | Medium::Gas | Medium::Heat) => "mail.fact.meter",
+            Some(Medium::Electricity) | None => "mail.fact.circuit",
         }
     }
 

@@ -13,7 +13,8 @@ use crate::store::StoreError;
 
 const DAY_S: i64 = 86_400;
 
-/// Until so much is known of a meter, the detectors of water, standstill and spikes learn, s.
+/// Until so much is known of a meter, the detectors of water, gas, standstill and spikes learn, s:
+/// two weeks of working days have the sixty open hours that gas asks for.
 const WATER_LEARNING_S: i64 = 14 * DAY_S;
 
 /// By then a circuit of lights was open and closed often enough, s.
@@ -51,6 +52,9 @@ pub fn detectors_of(site: &Site, meter: &Meter) -> Vec<FindingKind> {
             kinds.extend(water.into_iter().filter(|_| is_read));
         }
         Medium::Gas | Medium::Heat => {
+            if meter.medium == Medium::Gas && site.hours_of(&meter.area).is_some() {
+                kinds.push(FindingKind::GasWhenClosed);
+            }
             kinds.extend([FindingKind::AfterHoursLoad, FindingKind::WeekendRunning]);
         }
     }
@@ -84,6 +88,7 @@ impl Ledger {
             | FindingKind::HighBaseLoad
             | FindingKind::WeekendRunning => LEARNING_S,
             FindingKind::Burst
+            | FindingKind::GasWhenClosed
             | FindingKind::Leak
             | FindingKind::RunningToilet
             | FindingKind::Spike

@@ -9,8 +9,8 @@
 //! is waste of energy; what it costs no tariff of ours says, so it is told without money.
 
 use analysis::detect::{
-    Currents, DemandLimits, FactorLimits, ImbalanceLimits, Spell, peak_demand, phase_imbalance,
-    power_factor_low,
+    Currents, DemandLimits, FactorLimits, ImbalanceLimits, Spell, joined, peak_demand,
+    phase_imbalance, power_factor_low,
 };
 use analysis::finding::FindingKind;
 use analysis::interval::Span;
@@ -117,24 +117,6 @@ pub(super) fn tells(meter: &Meter, quantity: Quantity) -> bool {
         model.is_some_and(|model| model.map.entries.iter().any(|it| it.quantity == quantity))
     };
     own || built_in()
-}
-
-/// Joins stretches that lie less than a time apart; the last is open until so long was without.
-fn joined(spells: Vec<Spell>, apart_s: i64, now: i64) -> Vec<Spell> {
-    let mut joined: Vec<Spell> = Vec::new();
-    for spell in spells {
-        match joined.last_mut() {
-            Some(last) if last.until.is_none_or(|until| spell.from < until + apart_s) => {
-                last.until = spell.until;
-                last.evidence.extend(spell.evidence);
-            }
-            _ => joined.push(spell),
-        }
-    }
-    if let Some(last) = joined.last_mut() {
-        last.until = last.until.filter(|until| until + apart_s <= now);
-    }
-    joined
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The part of the round that needs weeks: loads at night, on days off, rising base loads.
+//! The part of the round that needs weeks: loads at night, on days off, rising base loads,
+//! gas that burns while nobody is there.
 //!
 //! They can change three times a day, when a night, a day or its first six hours are over.
 //! Half a year of each meter is looked at then, so a round takes some meters of a large
@@ -17,8 +18,12 @@ use super::{GRACE_S, Watch, WatchError};
 use crate::ledger::Risen;
 
 /// The detectors of loads.
-const KINDS: [FindingKind; 3] =
-    [FindingKind::AfterHoursLoad, FindingKind::HighBaseLoad, FindingKind::WeekendRunning];
+const KINDS: [FindingKind; 4] = [
+    FindingKind::AfterHoursLoad,
+    FindingKind::GasWhenClosed,
+    FindingKind::HighBaseLoad,
+    FindingKind::WeekendRunning,
+];
 
 /// How far back a round looks, s: longer than any of their findings lasts.
 const BACK_S: i64 = 70 * 86_400;
@@ -110,5 +115,7 @@ impl Watch {
     }
 }
 
+#[cfg(test)]
+mod gas_tests;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ impl From<FoundKind> for FindingKind {
         match kind {
             FoundKind::AfterHoursLoad => Self::AfterHoursLoad,
             FoundKind::Burst => Self::Burst,
+            FoundKind::GasWhenClosed => Self::GasWhenClosed,
             FoundKind::HighBaseLoad => Self::HighBaseLoad,
             FoundKind::Leak => Self::Leak,
             FoundKind::LightsLeftOn => Self::LightsLeftOn,
@@ -49,6 +50,7 @@ impl From<FindingKind> for FoundKind {
         match kind {
             FindingKind::AfterHoursLoad => Self::AfterHoursLoad,
             FindingKind::Burst => Self::Burst,
+            FindingKind::GasWhenClosed => Self::GasWhenClosed,
             FindingKind::HighBaseLoad => Self::HighBaseLoad,
             FindingKind::Leak => Self::Leak,
             FindingKind::LightsLeftOn => Self::LightsLeftOn,

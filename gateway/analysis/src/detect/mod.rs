@@ -62,7 +62,7 @@ pub use running::{RUNNING_BACK_DAYS, RunningLimits};
 pub use running_toilet::{ToiletLimits, running_toilet};
 pub use scale_change::{ScaleLimits, scale_change};
 pub use silent_meter::{POLLS_MAX, Polled, silent_meter};
-pub use spell::Spell;
+pub use spell::{Spell, joined};
 pub use spike::{SpikeLimits, spike};
 pub use standstill::{Standstill, StandstillLimits, standstill};
 pub use water::{Water, WaterLimits, water};

@@ -188,6 +188,8 @@ pub enum FindingKind {
     AfterHoursLoad,
     /// A pipe has burst.
     Burst,
+    /// Gas burns while the area is closed as if people were there.
+    GasWhenClosed,
     /// The base load crept up over weeks.
     HighBaseLoad,
     /// Water never stops.

@@ -105,7 +105,10 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
             .collect()
     };
     let rows = match kind {
-        FoundKind::AfterHoursLoad | FoundKind::HighBaseLoad | FoundKind::WeekendRunning => {
+        FoundKind::AfterHoursLoad
+        | FoundKind::GasWhenClosed
+        | FoundKind::HighBaseLoad
+        | FoundKind::WeekendRunning => {
             let risen = if kind == FoundKind::HighBaseLoad {
                 ledger.risen(&site, meter.medium, span)?
             } else {

@@ -155,6 +155,7 @@ impl Rows {
         let power_mw = meter.and_then(|meter| self.newest(meter)).and_then(|it| it.power_mw);
         let evidence = match kind {
             FoundKind::AfterHoursLoad
+            | FoundKind::GasWhenClosed
             | FoundKind::HighBaseLoad
             | FoundKind::LightsLeftOn
             | FoundKind::WeekendRunning => EvidenceTexts::read(&draft.evidence)?.0,
@@ -189,6 +190,7 @@ impl Rows {
                 }
                 // They rest by day, when they may draw what they like.
                 FoundKind::AfterHoursLoad
+                | FoundKind::GasWhenClosed
                 | FoundKind::HighBaseLoad
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
@@ -209,6 +211,7 @@ impl Rows {
                 FoundKind::LightsLeftOn => limit_mw(&evidence),
                 // What is allowed differs from hour to hour: it stands with the evidence.
                 FoundKind::AfterHoursLoad
+                | FoundKind::GasWhenClosed
                 | FoundKind::HighBaseLoad
                 | FoundKind::SilentMeter
                 | FoundKind::WeekendRunning
@@ -247,6 +250,7 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         FoundKind::SilentMeter => "silent",
         FoundKind::AfterHoursLoad
         | FoundKind::Burst
+        | FoundKind::GasWhenClosed
         | FoundKind::HighBaseLoad
         | FoundKind::Leak
         | FoundKind::PeakDemand
