@@ -339,7 +339,9 @@ const SAME_LOAD_S: i64 = 4 * 3_600;
 /// first: what runs from Friday night into Saturday is one load, and nights that are high
 /// because the base load rose are that rise.
 fn one_cause(mut told: Vec<Told>) -> Vec<Told> {
-    told.sort_by_key(|it| (it.at, it.finding.opened, it.finding.kind));
+    // Of what was said at the same time, gas with nobody there says most.
+    let is_other = |it: &Told| it.finding.kind != FindingKind::GasWhenClosed;
+    told.sort_by_key(|it| (it.at, is_other(it), it.finding.opened, it.finding.kind));
     let mut kept: Vec<Told> = Vec::new();
     for it in told {
         let until = |it: &Told| it.finding.closed.unwrap_or(i64::MAX).saturating_add(SAME_LOAD_S);
@@ -409,7 +411,7 @@ mod tests {
 
     #[test]
     fn gas_that_burns_with_nobody_there_is_no_night_that_ran_as_well() {
-        let gas = told(FindingKind::GasWhenClosed, 2 * 3600, None, 8 * 3600);
+        let gas = told(FindingKind::GasWhenClosed, 2 * 3600, None, 14 * 3600);
         let night = told(FindingKind::AfterHoursLoad, 0, Some(11 * 3600), 14 * 3600);
         let day = told(FindingKind::WeekendRunning, 14 * 3600, None, 30 * 3600);
 

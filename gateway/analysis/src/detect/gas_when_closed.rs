@@ -32,7 +32,9 @@ use super::spell::{Spell, amount, joined, quantile, rounded, steps};
 /// # Source
 ///
 /// A proposal of our own: a set back of the room temperature by 5 K at 0 °C outside takes
-/// a quarter off the heat, a building kept from freezing takes less than half.
+/// a quarter off the heat, a building kept from freezing takes less than half. Half a day:
+/// of ten university buildings over five years, the one whose boiler burns in bursts was told
+/// 92 times with six hours and 7 times with twelve; what the others wasted stayed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GasLimits {
     /// Share of what burns in the middle hour with people.
@@ -61,7 +63,7 @@ impl Default for GasLimits {
     fn default() -> Self {
         Self {
             share: 0.5,
-            least_s: 6 * 3_600,
+            least_s: 12 * 3_600,
             grace_s: 2 * 3_600,
             heat_up_s: 6 * 3_600,
             learn_s: 28 * 86_400,
@@ -257,7 +259,7 @@ mod tests {
         let spells = found(&heating(60, |day| day == 40 || day == 41));
 
         let [spell] = spells.as_slice() else { panic!("{spells:?}") };
-        assert_eq!((spell.from, spell.noticed), (40 * 24 * HOUR, (40 * 24 + 6) * HOUR));
+        assert_eq!((spell.from, spell.noticed), (40 * 24 * HOUR, (40 * 24 + 12) * HOUR));
         // On Monday it may be heated up from two o'clock.
         assert_eq!(spell.until, Some(42 * 24 * HOUR));
         assert!((400_000..480_000).contains(&spell.waste), "{}", spell.waste);
