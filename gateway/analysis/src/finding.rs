@@ -12,6 +12,8 @@ pub enum FindingKind {
     AfterHoursLoad,
     /// A pipe has burst.
     Burst,
+    /// A meter told nothing new for hours, and then all of it at once.
+    DropoutWithCatchUp,
     /// Gas burns while the area is closed as if people were there.
     GasWhenClosed,
     /// The base load crept up over weeks.
@@ -42,9 +44,10 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AfterHoursLoad,
         Self::Burst,
+        Self::DropoutWithCatchUp,
         Self::GasWhenClosed,
         Self::HighBaseLoad,
         Self::Leak,
@@ -66,6 +69,7 @@ impl FindingKind {
         match self {
             Self::AfterHoursLoad => "after_hours_load",
             Self::Burst => "burst",
+            Self::DropoutWithCatchUp => "dropout_with_catch_up",
             Self::GasWhenClosed => "gas_when_closed",
             Self::HighBaseLoad => "high_base_load",
             Self::Leak => "leak",
@@ -138,7 +142,8 @@ impl Finding {
 /// One interval that made a finding, and the limit it broke.
 ///
 /// Of a power factor and of an imbalance of phases amount and limit are thousandths.
-/// For [`FindingKind::LightsLeftOn`]: amount and limit of that quarter hour in
+/// For [`FindingKind::DropoutWithCatchUp`]: the step that brought the sum, the sum, and what
+/// had been missing by the days before. For [`FindingKind::LightsLeftOn`]: amount and limit of that quarter hour in
 /// thousandths of the meter's unit. For [`FindingKind::SilentMeter`]: `start` is the
 /// last accepted reading (or when the meter was first expected), `amount` the seconds
 /// nothing came, `limit` the seconds that were allowed.

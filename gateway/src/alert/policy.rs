@@ -15,6 +15,7 @@ pub const NEWS_S: i64 = 24 * 3_600;
 const fn news_s(kind: FindingKind) -> i64 {
     match kind {
         FindingKind::Burst
+        | FindingKind::DropoutWithCatchUp
         | FindingKind::LightsLeftOn
         | FindingKind::PeakDemand
         | FindingKind::PhaseImbalance
@@ -63,18 +64,24 @@ pub fn occasion(change: &Change<'_>, now: i64) -> Option<Occasion> {
     let finding = change.finding;
     match change.what {
         FindingChange::Opened | FindingChange::Reopened => {
-            // A spike is over when it can first be told; what it left in the figures is not.
-            let holds = finding.is_open() || finding.kind == FindingKind::Spike;
-            let news = holds && now - finding.opened <= news_s(finding.kind);
+            // A spike, or a sum that came late, is over when it can first be told; what it left
+            // in the figures is not.
+            let is_over = is_told_when_over(finding.kind);
+            let since = finding.closed.filter(|_| is_over).unwrap_or(finding.opened);
+            let news = (finding.is_open() || is_over) && now - since <= news_s(finding.kind);
             news.then_some(Occasion::Opened)
         }
-        FindingChange::Closed if finding.kind == FindingKind::Spike => None,
+        FindingChange::Closed if is_told_when_over(finding.kind) => None,
         FindingChange::Closed => {
             let told = change.recorded - finding.opened <= news_s(finding.kind);
             told.then_some(Occasion::Closed)
         }
         FindingChange::Grew | FindingChange::Corrected | FindingChange::Unchanged => None,
     }
+}
+
+const fn is_told_when_over(kind: FindingKind) -> bool {
+    matches!(kind, FindingKind::DropoutWithCatchUp | FindingKind::Spike)
 }
 
 /// Returns who hears of a finding, and at which address.
@@ -98,6 +105,7 @@ pub fn recipients<'a>(
         | FindingKind::LightsLeftOn
         | FindingKind::RunningToilet => (owner, Role::Caretaker, Role::Engineer),
         FindingKind::AfterHoursLoad
+        | FindingKind::DropoutWithCatchUp
         | FindingKind::GasWhenClosed
         | FindingKind::HighBaseLoad
         | FindingKind::PeakDemand

@@ -345,9 +345,13 @@ fn a_change_of_scale_says_by_which_factor() {
 }
 
 #[test]
-fn a_spike_is_over_when_it_is_seen_and_is_told_once() {
-    let spike = Finding { closed: Some(OPENED + HOUR), ..finding(FindingKind::Spike) };
-    for language in [Language::Zh, Language::En] {
+fn a_spike_or_a_sum_that_came_late_is_over_when_it_is_seen_and_is_told_once() {
+    for (kind, language) in [FindingKind::Spike, FindingKind::DropoutWithCatchUp]
+        .iter()
+        .flat_map(|kind| [Language::Zh, Language::En].map(|language| (*kind, language)))
+    {
+        let evidence = vec![Evidence { start: OPENED, amount: 9_000_000, limit: 8_500_000 }];
+        let spike = Finding { closed: Some(OPENED + HOUR), evidence, ..finding(kind) };
         let seen = mails(&spike, FindingChange::Opened, language, OPENED + 2 * HOUR);
         let late = mails(&spike, FindingChange::Opened, language, OPENED + 30 * HOUR);
         let closed = mails(&spike, FindingChange::Closed, language, OPENED + 2 * HOUR);

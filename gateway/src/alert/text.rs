@@ -59,6 +59,7 @@ pub(super) fn message(
         (
             FindingKind::Leak
             | FindingKind::Burst
+            | FindingKind::DropoutWithCatchUp
             | FindingKind::PeakDemand
             | FindingKind::PhaseImbalance
             | FindingKind::PowerFactorLow
@@ -211,9 +212,9 @@ impl Writer<'_> {
 
     /// Only electricity has circuits.
     fn circuit_label(&self) -> &'static str {
-        match self.meter().map(|meter| meter.medium) {
-            Some(Medium::Water | Medium::Gas | Medium::Heat) => "mail.fact.meter",
-            Some(Medium::Electricity) | None => "mail.fact.circuit",
+        match self.medium() {
+            Medium::Water | Medium::Gas | Medium::Heat => "mail.fact.meter",
+            Medium::Electricity => "mail.fact.circuit",
         }
     }
 
@@ -388,9 +389,12 @@ impl Writer<'_> {
         self.text("mail.fact.span.value", &params)
     }
 
+    pub(super) fn medium(&self) -> Medium {
+        self.meter().map_or(Medium::Electricity, |meter| meter.medium)
+    }
+
     pub(super) fn wasted(&self) -> String {
-        let medium = self.meter().map_or(Medium::Electricity, |meter| meter.medium);
-        let amount = words::amount(self.language, medium, self.finding.waste);
+        let amount = words::amount(self.language, self.medium(), self.finding.waste);
         let Some(cost_e4) = self.finding.cost_e4 else {
             return self.text("mail.wasted.unpriced", &[("amount", &amount)]);
         };

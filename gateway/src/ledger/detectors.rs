@@ -61,7 +61,7 @@ pub fn detectors_of(site: &Site, meter: &Meter) -> Vec<FindingKind> {
     if is_read {
         kinds.push(FindingKind::SilentMeter);
         if matches!(meter.medium, Medium::Electricity | Medium::Water) {
-            kinds.push(FindingKind::Stuck);
+            kinds.extend([FindingKind::Stuck, FindingKind::DropoutWithCatchUp]);
         }
         if meter.medium != Medium::Water {
             kinds.extend([FindingKind::Spike, FindingKind::ScaleChange]);
@@ -88,6 +88,7 @@ impl Ledger {
             | FindingKind::HighBaseLoad
             | FindingKind::WeekendRunning => LEARNING_S,
             FindingKind::Burst
+            | FindingKind::DropoutWithCatchUp
             | FindingKind::GasWhenClosed
             | FindingKind::Leak
             | FindingKind::RunningToilet

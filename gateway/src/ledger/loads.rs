@@ -197,6 +197,7 @@ impl Ledger {
                     told.extend(high_base_load(&load, &common, &raised.base_load(), span.from));
                 }
                 FindingKind::Burst
+                | FindingKind::DropoutWithCatchUp
                 | FindingKind::Leak
                 | FindingKind::LightsLeftOn
                 | FindingKind::PeakDemand

@@ -20,7 +20,8 @@ use crate::store::StoreError;
 use crate::store::journal::FindingRow;
 
 /// Faults of a meter that make its amounts wrong.
-const FAULTS: [FindingKind; 2] = [FindingKind::ScaleChange, FindingKind::Spike];
+const FAULTS: [FindingKind; 3] =
+    [FindingKind::DropoutWithCatchUp, FindingKind::ScaleChange, FindingKind::Spike];
 
 /// What the meters behind one must have told of its waste, for it to be theirs: percent.
 const BEHIND_PERCENT: i128 = 50;

@@ -82,9 +82,10 @@ impl Walk {
 }
 
 /// What may be said of a meter by its medium.
-const KINDS: [FindingKind; 9] = [
+const KINDS: [FindingKind; 10] = [
     FindingKind::Leak,
     FindingKind::Burst,
+    FindingKind::DropoutWithCatchUp,
     FindingKind::PeakDemand,
     FindingKind::PhaseImbalance,
     FindingKind::PowerFactorLow,

@@ -28,6 +28,7 @@ impl From<FoundKind> for FindingKind {
         match kind {
             FoundKind::AfterHoursLoad => Self::AfterHoursLoad,
             FoundKind::Burst => Self::Burst,
+            FoundKind::DropoutWithCatchUp => Self::DropoutWithCatchUp,
             FoundKind::GasWhenClosed => Self::GasWhenClosed,
             FoundKind::HighBaseLoad => Self::HighBaseLoad,
             FoundKind::Leak => Self::Leak,
@@ -50,6 +51,7 @@ impl From<FindingKind> for FoundKind {
         match kind {
             FindingKind::AfterHoursLoad => Self::AfterHoursLoad,
             FindingKind::Burst => Self::Burst,
+            FindingKind::DropoutWithCatchUp => Self::DropoutWithCatchUp,
             FindingKind::GasWhenClosed => Self::GasWhenClosed,
             FindingKind::HighBaseLoad => Self::HighBaseLoad,
             FindingKind::Leak => Self::Leak,

@@ -34,7 +34,8 @@ use super::spell::{Spell, amount, joined, quantile, rounded, steps};
 /// A proposal of our own: a set back of the room temperature by 5 K at 0 °C outside takes
 /// a quarter off the heat, a building kept from freezing takes less than half. Half a day:
 /// of ten university buildings over five years, the one whose boiler burns in bursts was told
-/// 92 times with six hours and 7 times with twelve; what the others wasted stayed.
+/// 92 times with six hours and 7 times with twelve; of what the others wasted
+/// half to nearly all is still told.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GasLimits {
     /// Share of what burns in the middle hour with people.

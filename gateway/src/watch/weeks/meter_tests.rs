@@ -3,6 +3,7 @@
 use wire::Quantity;
 
 use crate::ledger::house::{DAY_S, HOUR_S, House, MONDAY, counted, kinds, noise};
+use crate::store::Arrival;
 use crate::store::journal::{FindingRow, MeterChange};
 use crate::watch::house::at;
 
@@ -76,6 +77,48 @@ fn an_amount_that_cannot_be_is_told_once_it_is_over_and_not_as_a_high_demand() {
     let draft = &held[0].draft;
     assert_eq!((draft.opened, draft.closed), (since(60, 11), Some(since(60, 12))));
     assert_eq!(later, known);
+}
+
+/// A converter that repeats its last value for some hours, and then tells what came meanwhile.
+fn told_late(from: i64, hours: i64) -> Vec<Arrival> {
+    let mut told = counted("fans", Quantity::ActiveEnergyImport, 48, usual);
+    let at = |hour: i64| usize::try_from((44 * 24 + hour) * 4).unwrap();
+    let repeated = told[at(from)].pack.readings.clone();
+    for late in &mut told[at(from)..at(from + hours)] {
+        late.pack.readings = repeated.clone();
+    }
+    told
+}
+
+#[test]
+fn a_sum_that_comes_after_a_standstill_is_told_instead_of_it() {
+    let house = House::new(METER, MONDAY);
+    let told = told_late(9, 8);
+
+    let rounds = house.walked(&told, &instants(&[(44, 16), (44, 18), (45, 9), (47, 9)]));
+
+    assert_eq!(kinds(&rounds[0]), ["stuck"]);
+    for found in &rounds[1..] {
+        let held = held(found);
+        assert_eq!(kinds(&held), ["dropout_with_catch_up"]);
+        let draft = &held[0].draft;
+        assert_eq!((draft.opened, draft.closed), (since(44, 9), Some(since(44, 17))));
+        assert_eq!(draft.waste, 0);
+    }
+}
+
+#[test]
+fn a_sum_that_comes_after_a_few_hours_is_no_amount_that_cannot_be() {
+    let house = House::new(METER, MONDAY);
+    let told = told_late(10, 4);
+
+    let rounds = house.walked(&told, &instants(&[(44, 13), (44, 16), (45, 9)]));
+
+    assert_eq!(kinds(&rounds[0]), [] as [&str; 0]);
+    for found in &rounds[1..] {
+        assert_eq!(kinds(found), ["dropout_with_catch_up"]);
+        assert_eq!(found[0].draft.closed, Some(since(44, 14)));
+    }
 }
 
 /// A meter that counts twice as much from a Thursday at nine on.

@@ -188,6 +188,8 @@ pub enum FindingKind {
     AfterHoursLoad,
     /// A pipe has burst.
     Burst,
+    /// A meter told nothing new for hours, and then all of it at once.
+    DropoutWithCatchUp,
     /// Gas burns while the area is closed as if people were there.
     GasWhenClosed,
     /// The base load crept up over weeks.

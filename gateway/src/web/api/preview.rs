@@ -135,6 +135,7 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
             ledger.silences(meter, span)?.iter().map(|it| row(it, Some(it.opened))).collect()
         }
         FoundKind::Burst
+        | FoundKind::DropoutWithCatchUp
         | FoundKind::Leak
         | FoundKind::RunningToilet
         | FoundKind::ScaleChange

@@ -162,6 +162,7 @@ impl Rows {
             FoundKind::SilentMeter
             | FoundKind::Leak
             | FoundKind::Burst
+            | FoundKind::DropoutWithCatchUp
             | FoundKind::PeakDemand
             | FoundKind::PhaseImbalance
             | FoundKind::PowerFactorLow
@@ -195,6 +196,7 @@ impl Rows {
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
                 | FoundKind::Burst
+                | FoundKind::DropoutWithCatchUp
                 | FoundKind::PeakDemand
                 | FoundKind::PhaseImbalance
                 | FoundKind::PowerFactorLow
@@ -217,6 +219,7 @@ impl Rows {
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
                 | FoundKind::Burst
+                | FoundKind::DropoutWithCatchUp
                 | FoundKind::PeakDemand
                 | FoundKind::PhaseImbalance
                 | FoundKind::PowerFactorLow
@@ -250,6 +253,7 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         FoundKind::SilentMeter => "silent",
         FoundKind::AfterHoursLoad
         | FoundKind::Burst
+        | FoundKind::DropoutWithCatchUp
         | FoundKind::GasWhenClosed
         | FoundKind::HighBaseLoad
         | FoundKind::Leak
