@@ -29,6 +29,7 @@ const LOOKS: Record<FindingRow['kind'], Look> = {
   silent_meter: { icon: 'silent', heap: 'meters' },
   spike: { icon: 'chart', heap: 'meters' },
   stuck: { icon: 'meters', heap: 'meters' },
+  sum_mismatch: { icon: 'meters', heap: 'meters' },
   weekend_running: { icon: 'clock', heap: 'power' },
 };
 

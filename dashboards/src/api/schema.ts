@@ -1200,7 +1200,7 @@ export interface components {
          * @description The kinds of finding.
          * @enum {string}
          */
-        FindingKind: "after_hours_load" | "burst" | "dropout_with_catch_up" | "gas_when_closed" | "high_base_load" | "leak" | "lights_left_on" | "peak_demand" | "phase_imbalance" | "power_factor_low" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "weekend_running";
+        FindingKind: "after_hours_load" | "burst" | "dropout_with_catch_up" | "gas_when_closed" | "high_base_load" | "leak" | "lights_left_on" | "peak_demand" | "phase_imbalance" | "power_factor_low" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "sum_mismatch" | "weekend_running";
         /** @description One finding, as a row of a list. */
         FindingRow: {
             /**

@@ -38,13 +38,15 @@ pub enum FindingKind {
     Spike,
     /// A meter stands still: no amounts, or the same for ever.
     Stuck,
+    /// A meter and those behind it no longer agree as they used to.
+    SumMismatch,
     /// A load runs on a day off that usually rests then.
     WeekendRunning,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::AfterHoursLoad,
         Self::Burst,
         Self::DropoutWithCatchUp,
@@ -60,6 +62,7 @@ impl FindingKind {
         Self::SilentMeter,
         Self::Spike,
         Self::Stuck,
+        Self::SumMismatch,
         Self::WeekendRunning,
     ];
 
@@ -82,6 +85,7 @@ impl FindingKind {
             Self::SilentMeter => "silent_meter",
             Self::Spike => "spike",
             Self::Stuck => "stuck",
+            Self::SumMismatch => "sum_mismatch",
             Self::WeekendRunning => "weekend_running",
         }
     }
@@ -141,7 +145,8 @@ impl Finding {
 
 /// One interval that made a finding, and the limit it broke.
 ///
-/// Of a power factor and of an imbalance of phases amount and limit are thousandths.
+/// Of a power factor, of an imbalance of phases and of a sum that does not agree (the share of
+/// the main meter that is left) amount and limit are thousandths.
 /// For [`FindingKind::DropoutWithCatchUp`]: the step that brought the sum, the sum, and what
 /// had been missing by the days before. For [`FindingKind::LightsLeftOn`]: amount and limit of that quarter hour in
 /// thousandths of the meter's unit. For [`FindingKind::SilentMeter`]: `start` is the

@@ -36,6 +36,9 @@ impl Writer<'_> {
             FindingKind::PeakDemand => {
                 facts.extend(self.demand().map(|it| self.fact("mail.fact.demand", it)));
             }
+            FindingKind::SumMismatch => {
+                facts.extend(self.rest().map(|it| self.fact("mail.fact.rest", it)));
+            }
             FindingKind::PhaseImbalance | FindingKind::PowerFactorLow => {
                 facts.extend(self.share());
             }
@@ -106,6 +109,18 @@ impl Writer<'_> {
         let amount = |it: i64| words::amount(self.language, self.medium(), it);
         let (sum, usual) = (amount(evidence.amount), amount(evidence.limit));
         Some(self.text("mail.fact.sum.value", &[("sum", &sum), ("usual", &usual)]))
+    }
+
+    /// What is left between a meter and those behind it, and what would be usual: the newest
+    /// day, thousandths.
+    fn rest(&self) -> Option<String> {
+        let newest = self.finding.evidence.last()?;
+        let percent = |milli: i64| {
+            let sign = if milli < 0 { "-" } else { "" };
+            format!("{sign}{}.{}", milli.abs() / 10, milli.abs() % 10)
+        };
+        let params = [("percent", percent(newest.amount)), ("limit", percent(newest.limit))];
+        Some(self.text("mail.fact.rest.value", &borrow(&params)))
     }
 
     /// The highest demand and what was allowed: the evidence has energies of quarter hours.

@@ -25,6 +25,8 @@ const fn news_s(kind: FindingKind) -> i64 {
         // A spare meter is told after a week, a changed unit two weeks after an outage.
         // Two days in a row, and the day after them.
         FindingKind::PowerFactorLow => 4 * NEWS_S,
+        // Three days that count, of a week.
+        FindingKind::SumMismatch => 7 * NEWS_S,
         FindingKind::Stuck => 9 * NEWS_S,
         FindingKind::ScaleChange => 16 * NEWS_S,
         FindingKind::AfterHoursLoad | FindingKind::GasWhenClosed | FindingKind::WeekendRunning => {
@@ -115,6 +117,7 @@ pub fn recipients<'a>(
         | FindingKind::SilentMeter
         | FindingKind::Spike
         | FindingKind::Stuck
+        | FindingKind::SumMismatch
         | FindingKind::WeekendRunning => (None, Role::Engineer, Role::Caretaker),
     };
     let owners: Vec<_> = reachable().filter(|(one, _)| Some(one.id) == owner).collect();

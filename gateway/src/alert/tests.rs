@@ -311,6 +311,7 @@ fn water_and_meters_that_count_wrongly_are_told_in_words_of_their_own() {
         (FindingKind::PeakDemand, "smith@school.example", HOUR),
         (FindingKind::PhaseImbalance, "smith@school.example", HOUR),
         (FindingKind::PowerFactorLow, "smith@school.example", 3 * 24 * HOUR),
+        (FindingKind::SumMismatch, "smith@school.example", 4 * 24 * HOUR),
         (FindingKind::Stuck, "smith@school.example", 7 * 24 * HOUR),
         (FindingKind::ScaleChange, "smith@school.example", 14 * 24 * HOUR),
     ];

@@ -66,7 +66,8 @@ pub(super) fn message(
             | FindingKind::RunningToilet
             | FindingKind::Stuck
             | FindingKind::Spike
-            | FindingKind::ScaleChange,
+            | FindingKind::ScaleChange
+            | FindingKind::SumMismatch,
             occasion,
         ) => writer.meter_message(occasion),
     }

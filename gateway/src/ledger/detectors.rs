@@ -13,7 +13,8 @@ use crate::store::StoreError;
 
 const DAY_S: i64 = 86_400;
 
-/// Until so much is known of a meter, the detectors of water, gas, standstill and spikes learn, s:
+/// Until so much is known of a meter, the detectors of water, gas, standstill, spikes and
+/// sums learn, s:
 /// two weeks of working days have the sixty open hours that gas asks for.
 const WATER_LEARNING_S: i64 = 14 * DAY_S;
 
@@ -63,6 +64,9 @@ pub fn detectors_of(site: &Site, meter: &Meter) -> Vec<FindingKind> {
         if matches!(meter.medium, Medium::Electricity | Medium::Water) {
             kinds.extend([FindingKind::Stuck, FindingKind::DropoutWithCatchUp]);
         }
+        if site.behind(meter).next().is_some() {
+            kinds.push(FindingKind::SumMismatch);
+        }
         if meter.medium != Medium::Water {
             kinds.extend([FindingKind::Spike, FindingKind::ScaleChange]);
         }
@@ -93,7 +97,8 @@ impl Ledger {
             | FindingKind::Leak
             | FindingKind::RunningToilet
             | FindingKind::Spike
-            | FindingKind::Stuck => WATER_LEARNING_S,
+            | FindingKind::Stuck
+            | FindingKind::SumMismatch => WATER_LEARNING_S,
             FindingKind::PeakDemand if meter.supply.contract_mw.is_none() => {
                 DemandLimits::default().past_min_s
             }

@@ -207,7 +207,8 @@ impl Ledger {
                 | FindingKind::ScaleChange
                 | FindingKind::SilentMeter
                 | FindingKind::Spike
-                | FindingKind::Stuck => {}
+                | FindingKind::Stuck
+                | FindingKind::SumMismatch => {}
             }
         }
         told.retain(|it| span.from <= it.at && it.at <= span.to && is_worth(site, &it.finding));

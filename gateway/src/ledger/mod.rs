@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use crate::site_book::{self, SiteBook};
 use crate::store::{Store, StoreError};
 pub use balance::Balance;
+pub(crate) use balance::is_leaf;
 pub use buildings::BuildingSum;
 pub use check::{EventFault, FACTOR_MAX, check};
 pub use day::{DayView, YearDay};

@@ -123,6 +123,7 @@ fn evidence(text: &str) -> Vec<Evidence> {
 pub(super) fn take_same(rows: &mut Vec<FindingRow>, finding: &Finding) -> Option<FindingRow> {
     let is_same = |row: &FindingRow| {
         row.draft.kind == finding.kind.code()
+            && row.draft.meter == finding.meter
             && row.draft.closed.is_none_or(|closed| finding.opened < closed)
             && finding.closed.is_none_or(|closed| row.draft.opened < closed)
     };

@@ -41,6 +41,7 @@ impl From<FoundKind> for FindingKind {
             FoundKind::SilentMeter => Self::SilentMeter,
             FoundKind::Spike => Self::Spike,
             FoundKind::Stuck => Self::Stuck,
+            FoundKind::SumMismatch => Self::SumMismatch,
             FoundKind::WeekendRunning => Self::WeekendRunning,
         }
     }
@@ -64,6 +65,7 @@ impl From<FindingKind> for FoundKind {
             FindingKind::SilentMeter => Self::SilentMeter,
             FindingKind::Spike => Self::Spike,
             FindingKind::Stuck => Self::Stuck,
+            FindingKind::SumMismatch => Self::SumMismatch,
             FindingKind::WeekendRunning => Self::WeekendRunning,
         }
     }

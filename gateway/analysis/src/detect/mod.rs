@@ -20,6 +20,7 @@
 //! | [`silent_meter()`] | a meter from which nothing comes |
 //! | [`spike()`] | an amount that cannot be |
 //! | [`standstill()`] | a meter that stands still, with the sum that comes after |
+//! | [`sum_mismatch()`] | a meter and those behind it that no longer agree |
 //! | [`weekend_running()`] | a load that runs on a day off |
 
 mod after_hours_load;
@@ -41,6 +42,7 @@ mod silent_meter;
 mod spell;
 mod spike;
 mod standstill;
+mod sum_mismatch;
 mod water;
 mod weekend_running;
 
@@ -65,5 +67,6 @@ pub use silent_meter::{POLLS_MAX, Polled, silent_meter};
 pub use spell::{Spell, joined};
 pub use spike::{SpikeLimits, spike};
 pub use standstill::{Standstill, StandstillLimits, standstill};
+pub use sum_mismatch::{Mismatch, SumLimits, sum_mismatch};
 pub use water::{Water, WaterLimits, water};
 pub use weekend_running::{weekend_limits, weekend_running};

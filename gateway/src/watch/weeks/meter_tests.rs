@@ -83,9 +83,9 @@ fn an_amount_that_cannot_be_is_told_once_it_is_over_and_not_as_a_high_demand() {
 fn told_late(from: i64, hours: i64) -> Vec<Arrival> {
     let mut told = counted("fans", Quantity::ActiveEnergyImport, 48, usual);
     let at = |hour: i64| usize::try_from((44 * 24 + hour) * 4).unwrap();
-    let repeated = told[at(from)].pack.readings.clone();
+    let repeated = told[at(from)].pack.readings;
     for late in &mut told[at(from)..at(from + hours)] {
-        late.pack.readings = repeated.clone();
+        late.pack.readings = repeated;
     }
     told
 }

@@ -214,6 +214,8 @@ pub enum FindingKind {
     Spike,
     /// A meter stands still: no amounts, or the same for ever.
     Stuck,
+    /// A meter and those behind it no longer agree as they used to.
+    SumMismatch,
     /// A load runs on a day off that usually rests then.
     WeekendRunning,
 }

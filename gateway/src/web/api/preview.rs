@@ -146,6 +146,11 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
             let hours = Track::of_intervals(&ledger.intervals(meter, known)?).hourly();
             said(&site, meter, ledger.water_and_truth(meter, &hours, span.to)?)
         }
+        FoundKind::SumMismatch => {
+            let known = Span { from: span.from - LEARNT_S, to: span.to };
+            let found = ledger.mismatches(&site, meter, known)?;
+            said(&site, meter, found.into_iter().map(|(_, spell)| (kind, spell)).collect())
+        }
         FoundKind::PeakDemand | FoundKind::PhaseImbalance | FoundKind::PowerFactorLow => {
             said(&site, meter, ledger.supply(&site, meter, span, span.from)?)
         }

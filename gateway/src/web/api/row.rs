@@ -168,6 +168,7 @@ impl Rows {
             | FoundKind::PowerFactorLow
             | FoundKind::RunningToilet
             | FoundKind::Stuck
+            | FoundKind::SumMismatch
             | FoundKind::Spike
             | FoundKind::ScaleChange => Vec::new(),
         };
@@ -202,6 +203,7 @@ impl Rows {
                 | FoundKind::PowerFactorLow
                 | FoundKind::RunningToilet
                 | FoundKind::Stuck
+                | FoundKind::SumMismatch
                 | FoundKind::Spike
                 | FoundKind::ScaleChange => None,
             },
@@ -225,6 +227,7 @@ impl Rows {
                 | FoundKind::PowerFactorLow
                 | FoundKind::RunningToilet
                 | FoundKind::Stuck
+                | FoundKind::SumMismatch
                 | FoundKind::Spike
                 | FoundKind::ScaleChange => None,
             },
@@ -264,6 +267,7 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         | FoundKind::ScaleChange
         | FoundKind::Spike
         | FoundKind::Stuck
+        | FoundKind::SumMismatch
         | FoundKind::WeekendRunning => kind.code(),
     }
 }
