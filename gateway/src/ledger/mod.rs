@@ -47,6 +47,7 @@ pub use detectors::detectors_of;
 use intervals::{Days, Intervals};
 pub use loads::{LEARNING_S, Raised, Risen, is_worth};
 pub use savings::{Savings, SavingsFigure, SavingsModel};
+pub use supply::QuarterNow;
 pub use weather::{HourlyWeather, put_weather};
 pub use why::{Preview, Source, WhyFigure, summed};
 

@@ -57,7 +57,9 @@ pub use leak::{LeakLimits, leak};
 pub use lights_left_on::{Circuit, LightsLimits, lights_left_on, lights_left_on_by_habit};
 pub use meter_faults::{MeterFaults, MeterLimits, meter_faults};
 pub use oddness::{Odd, oddness};
-pub use peak_demand::{DemandLimits, DemandWarning, peak_demand, quarter_so_far};
+pub use peak_demand::{
+    DemandLimits, DemandWarning, demand_limit, peak_demand, quarter_forecast, quarter_so_far,
+};
 pub use phase_imbalance::{Currents, ImbalanceLimits, imbalance_milli, phase_imbalance};
 pub use power_factor_low::{FactorLimits, power_factor_low};
 pub use running::{RUNNING_BACK_DAYS, RunningLimits};

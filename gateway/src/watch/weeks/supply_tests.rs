@@ -102,3 +102,28 @@ fn a_phase_that_carries_twice_the_others_is_found_while_it_lasts() {
     // 30 A where the mean is 20 A: half of it more.
     assert!(found[0].draft.evidence.contains(",500,150]"), "{}", found[0].draft.evidence);
 }
+
+#[test]
+fn a_quarter_hour_under_way_says_what_it_comes_to_and_what_must_go() {
+    let house = House::new(METER, MONDAY + 600);
+    // Twenty-four kilowatts for half an hour, and since the quarter hour began, ten minutes ago.
+    let told: Vec<_> = (0..=40)
+        .map(|minute| {
+            let values = [(Quantity::ActiveEnergyImport, minute * 400_000)];
+            arrival("all", minute, MONDAY + (minute - 30) * 60, &values)
+        })
+        .collect();
+    house.record(&told);
+    let site = house.ledger.site().unwrap();
+    let quarter = |at: i64| house.ledger.quarter_now(&site, &site.meters[0], at).unwrap();
+
+    let now = quarter(MONDAY + 600 + 20).unwrap();
+
+    assert_eq!((now.ends, now.limit_mw), (MONDAY + 900, 20_000_000));
+    assert_eq!(now.forecast_mw, 24_000_000);
+    // Four kilowatt-hours of five are gone; one is left for five minutes: half of it must go.
+    assert!(now.shed_mw.is_some_and(|it| (it - 12_000_000).abs() < 10), "{now:?}");
+    // Nothing came for five minutes, or the quarter hour has hardly begun.
+    assert_eq!(quarter(MONDAY + 899), None);
+    assert_eq!(quarter(MONDAY + 960), None);
+}
