@@ -46,6 +46,10 @@ const SETTLED_S: i64 = 2 * DAY_S;
 /// How many of the last steps must have been measured for a verdict: of a week, percent.
 const MEASURED_PERCENT: usize = 75;
 
+/// Whole days are compared, and all meters behind one are read for it: only in the hours after
+/// midnight, in more than one of them in case that the gateway was away.
+const SUM_HOURS: Range<i64> = 1..4;
+
 /// In how many shares a large house is walked, and how many meters a share has at least:
 /// ten weeks of a meter are read and judged in some milliseconds.
 const SHARES: usize = 50;
@@ -167,7 +171,9 @@ impl Watch {
         now: i64,
     ) -> Result<(), WatchError> {
         let kind = [FindingKind::SumMismatch];
-        if is_leaf(site, meter) {
+        let Some(today) = self.ledger.today(hour) else { return Ok(()) };
+        let of_day = (hour - day_start(today, &site.zone)).div_euclid(HOUR_S);
+        if is_leaf(site, meter) || !SUM_HOURS.contains(&of_day) {
             return Ok(());
         }
         let mut known = self.written(meter, &kind, hour - BACK_S)?;
