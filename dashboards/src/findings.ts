@@ -16,6 +16,8 @@ interface Look {
 const LOOKS: Record<FindingRow['kind'], Look> = {
   after_hours_load: { icon: 'clock', heap: 'power' },
   burst: { icon: 'drop', heap: 'water' },
+  dropout_with_catch_up: { icon: 'silent', heap: 'meters' },
+  gas_when_closed: { icon: 'flame', heap: 'power' },
   high_base_load: { icon: 'lantern', heap: 'power' },
   leak: { icon: 'drop', heap: 'water' },
   lights_left_on: { icon: 'bulb', heap: 'power' },
@@ -27,6 +29,7 @@ const LOOKS: Record<FindingRow['kind'], Look> = {
   silent_meter: { icon: 'silent', heap: 'meters' },
   spike: { icon: 'chart', heap: 'meters' },
   stuck: { icon: 'meters', heap: 'meters' },
+  sum_mismatch: { icon: 'meters', heap: 'meters' },
   weekend_running: { icon: 'clock', heap: 'power' },
 };
 

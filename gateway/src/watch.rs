@@ -13,6 +13,8 @@
 //! words it is told (`alert`).
 
 mod cause;
+#[cfg(test)]
+mod house;
 mod loads;
 mod weeks;
 mod written;

@@ -960,6 +960,7 @@ export interface components {
              * @description Its limit now, mW; null for kinds without a single one, or while it learns.
              */
             limit_mw: number | null;
+            quarter: null | components["schemas"]["Quarter"];
         };
         /** @description The detectors of a meter. */
         Detectors: {
@@ -1200,7 +1201,7 @@ export interface components {
          * @description The kinds of finding.
          * @enum {string}
          */
-        FindingKind: "after_hours_load" | "burst" | "high_base_load" | "leak" | "lights_left_on" | "peak_demand" | "phase_imbalance" | "power_factor_low" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "weekend_running";
+        FindingKind: "after_hours_load" | "burst" | "dropout_with_catch_up" | "gas_when_closed" | "high_base_load" | "leak" | "lights_left_on" | "peak_demand" | "phase_imbalance" | "power_factor_low" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "sum_mismatch" | "weekend_running";
         /** @description One finding, as a row of a list. */
         FindingRow: {
             /**
@@ -2133,6 +2134,29 @@ export interface components {
             message: string;
             /** @description Every mistake of a refused site book, in order of its lines; empty otherwise. */
             mistakes: components["schemas"]["Mistake"][];
+        };
+        /** @description The quarter hour under way. */
+        Quarter: {
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            ends_at: string;
+            /**
+             * Format: int64
+             * @description What its demand will be if it goes on as so far, mW.
+             */
+            forecast_mw: number;
+            /**
+             * Format: int64
+             * @description What is allowed, mW.
+             */
+            limit_mw: number;
+            /**
+             * Format: int64
+             * @description By how much the power must fall for the rest of it, mW; null while it stays within.
+             */
+            shed_mw: number | null;
         };
         /** @description A false alarm that raised a limit. */
         RaisingMark: {

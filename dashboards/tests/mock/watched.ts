@@ -35,6 +35,7 @@ export function detectors(campus: Campus, id: string): Schemas['Detectors'] | nu
             ]
           : [],
         limit_mw: lights && kind === 'lights_left_on' ? 450_000 : null,
+        quarter: null,
       };
     }),
   };

@@ -12,6 +12,10 @@ pub enum FindingKind {
     AfterHoursLoad,
     /// A pipe has burst.
     Burst,
+    /// A meter told nothing new for hours, and then all of it at once.
+    DropoutWithCatchUp,
+    /// Gas burns while the area is closed as if people were there.
+    GasWhenClosed,
     /// The base load crept up over weeks.
     HighBaseLoad,
     /// Water never stops.
@@ -34,15 +38,19 @@ pub enum FindingKind {
     Spike,
     /// A meter stands still: no amounts, or the same for ever.
     Stuck,
+    /// A meter and those behind it no longer agree as they used to.
+    SumMismatch,
     /// A load runs on a day off that usually rests then.
     WeekendRunning,
 }
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::AfterHoursLoad,
         Self::Burst,
+        Self::DropoutWithCatchUp,
+        Self::GasWhenClosed,
         Self::HighBaseLoad,
         Self::Leak,
         Self::LightsLeftOn,
@@ -54,6 +62,7 @@ impl FindingKind {
         Self::SilentMeter,
         Self::Spike,
         Self::Stuck,
+        Self::SumMismatch,
         Self::WeekendRunning,
     ];
 
@@ -63,6 +72,8 @@ impl FindingKind {
         match self {
             Self::AfterHoursLoad => "after_hours_load",
             Self::Burst => "burst",
+            Self::DropoutWithCatchUp => "dropout_with_catch_up",
+            Self::GasWhenClosed => "gas_when_closed",
             Self::HighBaseLoad => "high_base_load",
             Self::Leak => "leak",
             Self::LightsLeftOn => "lights_left_on",
@@ -74,6 +85,7 @@ impl FindingKind {
             Self::SilentMeter => "silent_meter",
             Self::Spike => "spike",
             Self::Stuck => "stuck",
+            Self::SumMismatch => "sum_mismatch",
             Self::WeekendRunning => "weekend_running",
         }
     }
@@ -133,8 +145,10 @@ impl Finding {
 
 /// One interval that made a finding, and the limit it broke.
 ///
-/// Of a power factor and of an imbalance of phases amount and limit are thousandths.
-/// For [`FindingKind::LightsLeftOn`]: amount and limit of that quarter hour in
+/// Of a power factor, of an imbalance of phases and of a sum that does not agree (the share of
+/// the main meter that is left) amount and limit are thousandths.
+/// For [`FindingKind::DropoutWithCatchUp`]: the step that brought the sum, the sum, and what
+/// had been missing by the days before. For [`FindingKind::LightsLeftOn`]: amount and limit of that quarter hour in
 /// thousandths of the meter's unit. For [`FindingKind::SilentMeter`]: `start` is the
 /// last accepted reading (or when the meter was first expected), `amount` the seconds
 /// nothing came, `limit` the seconds that were allowed.

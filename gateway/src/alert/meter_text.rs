@@ -6,15 +6,18 @@ use analysis::finding::FindingKind;
 use super::policy::Occasion;
 use super::text::{Message, Writer, borrow, clip};
 use crate::letter::{Letter, Tone};
+use crate::words;
 
 impl Writer<'_> {
     /// Returns what a person is told of a leak, a burst, a running toilet, a stuck meter, a
-    /// spike or a change of scale.
+    /// spike, a sum that came late or a change of scale.
     pub(super) fn meter_message(&self, occasion: Occasion) -> Message {
         let finding = self.finding;
         let key = |what: &str| format!("mail.{}.{}.{what}", finding.kind.code(), occasion.word());
         let is_open = occasion == Occasion::Opened;
-        let mut facts = vec![if is_open {
+        // Both are over when they can first be told.
+        let is_alone = matches!(finding.kind, FindingKind::Spike | FindingKind::DropoutWithCatchUp);
+        let mut facts = vec![if is_open && finding.is_open() {
             self.fact("mail.fact.since", self.ago("mail.fact.since.value", finding.opened))
         } else {
             self.fact("mail.fact.span", self.span(finding.opened))
@@ -24,16 +27,23 @@ impl Writer<'_> {
                 let label = if is_open { "mail.fact.lost_so_far" } else { "mail.fact.lost" };
                 facts.push(self.fact(label, self.wasted()));
             }
+            FindingKind::DropoutWithCatchUp => {
+                facts.extend(self.sum().map(|it| self.fact("mail.fact.sum", it)));
+            }
             FindingKind::ScaleChange => {
                 facts.extend(self.factor().map(|it| self.fact("mail.fact.factor", it)));
             }
             FindingKind::PeakDemand => {
                 facts.extend(self.demand().map(|it| self.fact("mail.fact.demand", it)));
             }
+            FindingKind::SumMismatch => {
+                facts.extend(self.rest().map(|it| self.fact("mail.fact.rest", it)));
+            }
             FindingKind::PhaseImbalance | FindingKind::PowerFactorLow => {
                 facts.extend(self.share());
             }
             FindingKind::AfterHoursLoad
+            | FindingKind::GasWhenClosed
             | FindingKind::HighBaseLoad
             | FindingKind::LightsLeftOn
             | FindingKind::SilentMeter
@@ -59,10 +69,10 @@ impl Writer<'_> {
                 steps: if is_open { self.steps(&key("step"), &[]) } else { Vec::new() },
                 button: self.text("mail.silent.button", &[]),
                 link: self.finding_page(),
-                footer: self.footer(match (finding.kind, is_open) {
-                    (FindingKind::Spike, _) => "mail.footer.alone",
-                    (_, true) => "mail.footer.once",
-                    (_, false) => "mail.footer.last",
+                footer: self.footer(match (is_alone, is_open) {
+                    (true, _) => "mail.footer.alone",
+                    (false, true) => "mail.footer.once",
+                    (false, false) => "mail.footer.last",
                 }),
             },
         }
@@ -91,6 +101,26 @@ impl Writer<'_> {
                 footer: self.footer("mail.footer.last"),
             },
         }
+    }
+
+    /// What a meter told at once, with what had been missing.
+    fn sum(&self) -> Option<String> {
+        let evidence = self.finding.evidence.first()?;
+        let amount = |it: i64| words::amount(self.language, self.medium(), it);
+        let (sum, usual) = (amount(evidence.amount), amount(evidence.limit));
+        Some(self.text("mail.fact.sum.value", &[("sum", &sum), ("usual", &usual)]))
+    }
+
+    /// What is left between a meter and those behind it, and what would be usual: the newest
+    /// day, thousandths.
+    fn rest(&self) -> Option<String> {
+        let newest = self.finding.evidence.last()?;
+        let percent = |milli: i64| {
+            let sign = if milli < 0 { "-" } else { "" };
+            format!("{sign}{}.{}", milli.abs() / 10, milli.abs() % 10)
+        };
+        let params = [("percent", percent(newest.amount)), ("limit", percent(newest.limit))];
+        Some(self.text("mail.fact.rest.value", &borrow(&params)))
     }
 
     /// The highest demand and what was allowed: the evidence has energies of quarter hours.

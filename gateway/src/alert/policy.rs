@@ -15,6 +15,7 @@ pub const NEWS_S: i64 = 24 * 3_600;
 const fn news_s(kind: FindingKind) -> i64 {
     match kind {
         FindingKind::Burst
+        | FindingKind::DropoutWithCatchUp
         | FindingKind::LightsLeftOn
         | FindingKind::PeakDemand
         | FindingKind::PhaseImbalance
@@ -24,9 +25,13 @@ const fn news_s(kind: FindingKind) -> i64 {
         // A spare meter is told after a week, a changed unit two weeks after an outage.
         // Two days in a row, and the day after them.
         FindingKind::PowerFactorLow => 4 * NEWS_S,
+        // Three days that count, of a week.
+        FindingKind::SumMismatch => 7 * NEWS_S,
         FindingKind::Stuck => 9 * NEWS_S,
         FindingKind::ScaleChange => 16 * NEWS_S,
-        FindingKind::AfterHoursLoad | FindingKind::WeekendRunning => 14 * NEWS_S,
+        FindingKind::AfterHoursLoad | FindingKind::GasWhenClosed | FindingKind::WeekendRunning => {
+            14 * NEWS_S
+        }
         FindingKind::HighBaseLoad => 60 * NEWS_S,
     }
 }
@@ -61,18 +66,24 @@ pub fn occasion(change: &Change<'_>, now: i64) -> Option<Occasion> {
     let finding = change.finding;
     match change.what {
         FindingChange::Opened | FindingChange::Reopened => {
-            // A spike is over when it can first be told; what it left in the figures is not.
-            let holds = finding.is_open() || finding.kind == FindingKind::Spike;
-            let news = holds && now - finding.opened <= news_s(finding.kind);
+            // A spike, or a sum that came late, is over when it can first be told; what it left
+            // in the figures is not.
+            let is_over = is_told_when_over(finding.kind);
+            let since = finding.closed.filter(|_| is_over).unwrap_or(finding.opened);
+            let news = (finding.is_open() || is_over) && now - since <= news_s(finding.kind);
             news.then_some(Occasion::Opened)
         }
-        FindingChange::Closed if finding.kind == FindingKind::Spike => None,
+        FindingChange::Closed if is_told_when_over(finding.kind) => None,
         FindingChange::Closed => {
             let told = change.recorded - finding.opened <= news_s(finding.kind);
             told.then_some(Occasion::Closed)
         }
         FindingChange::Grew | FindingChange::Corrected | FindingChange::Unchanged => None,
     }
+}
+
+const fn is_told_when_over(kind: FindingKind) -> bool {
+    matches!(kind, FindingKind::DropoutWithCatchUp | FindingKind::Spike)
 }
 
 /// Returns who hears of a finding, and at which address.
@@ -96,6 +107,8 @@ pub fn recipients<'a>(
         | FindingKind::LightsLeftOn
         | FindingKind::RunningToilet => (owner, Role::Caretaker, Role::Engineer),
         FindingKind::AfterHoursLoad
+        | FindingKind::DropoutWithCatchUp
+        | FindingKind::GasWhenClosed
         | FindingKind::HighBaseLoad
         | FindingKind::PeakDemand
         | FindingKind::PhaseImbalance
@@ -104,6 +117,7 @@ pub fn recipients<'a>(
         | FindingKind::SilentMeter
         | FindingKind::Spike
         | FindingKind::Stuck
+        | FindingKind::SumMismatch
         | FindingKind::WeekendRunning => (None, Role::Engineer, Role::Caretaker),
     };
     let owners: Vec<_> = reachable().filter(|(one, _)| Some(one.id) == owner).collect();

@@ -174,9 +174,12 @@ fn a_mail_of_a_meter_that_is_back_says_how_long_nothing_came() {
 
 #[test]
 fn loads_that_ran_or_rose_are_told_in_words_of_their_own() {
-    for kind in
-        [FindingKind::AfterHoursLoad, FindingKind::HighBaseLoad, FindingKind::WeekendRunning]
-    {
+    for kind in [
+        FindingKind::AfterHoursLoad,
+        FindingKind::GasWhenClosed,
+        FindingKind::HighBaseLoad,
+        FindingKind::WeekendRunning,
+    ] {
         for language in [Language::Zh, Language::En] {
             let open = finding(kind);
             let closed = Finding { closed: Some(OPENED + HOUR), ..open.clone() };
@@ -308,6 +311,7 @@ fn water_and_meters_that_count_wrongly_are_told_in_words_of_their_own() {
         (FindingKind::PeakDemand, "smith@school.example", HOUR),
         (FindingKind::PhaseImbalance, "smith@school.example", HOUR),
         (FindingKind::PowerFactorLow, "smith@school.example", 3 * 24 * HOUR),
+        (FindingKind::SumMismatch, "smith@school.example", 4 * 24 * HOUR),
         (FindingKind::Stuck, "smith@school.example", 7 * 24 * HOUR),
         (FindingKind::ScaleChange, "smith@school.example", 14 * 24 * HOUR),
     ];
@@ -342,9 +346,13 @@ fn a_change_of_scale_says_by_which_factor() {
 }
 
 #[test]
-fn a_spike_is_over_when_it_is_seen_and_is_told_once() {
-    let spike = Finding { closed: Some(OPENED + HOUR), ..finding(FindingKind::Spike) };
-    for language in [Language::Zh, Language::En] {
+fn a_spike_or_a_sum_that_came_late_is_over_when_it_is_seen_and_is_told_once() {
+    for (kind, language) in [FindingKind::Spike, FindingKind::DropoutWithCatchUp]
+        .iter()
+        .flat_map(|kind| [Language::Zh, Language::En].map(|language| (*kind, language)))
+    {
+        let evidence = vec![Evidence { start: OPENED, amount: 9_000_000, limit: 8_500_000 }];
+        let spike = Finding { closed: Some(OPENED + HOUR), evidence, ..finding(kind) };
         let seen = mails(&spike, FindingChange::Opened, language, OPENED + 2 * HOUR);
         let late = mails(&spike, FindingChange::Opened, language, OPENED + 30 * HOUR);
         let closed = mails(&spike, FindingChange::Closed, language, OPENED + 2 * HOUR);

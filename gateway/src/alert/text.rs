@@ -41,11 +41,17 @@ pub(super) fn message(
         (FindingKind::LightsLeftOn, Occasion::Opened) => writer.lights_opened(),
         (FindingKind::LightsLeftOn, Occasion::Closed) => writer.lights_closed(),
         (
-            FindingKind::AfterHoursLoad | FindingKind::HighBaseLoad | FindingKind::WeekendRunning,
+            FindingKind::AfterHoursLoad
+            | FindingKind::GasWhenClosed
+            | FindingKind::HighBaseLoad
+            | FindingKind::WeekendRunning,
             Occasion::Opened,
         ) => writer.load_opened(),
         (
-            FindingKind::AfterHoursLoad | FindingKind::HighBaseLoad | FindingKind::WeekendRunning,
+            FindingKind::AfterHoursLoad
+            | FindingKind::GasWhenClosed
+            | FindingKind::HighBaseLoad
+            | FindingKind::WeekendRunning,
             Occasion::Closed,
         ) => writer.load_closed(),
         (FindingKind::SilentMeter, Occasion::Opened) => writer.silent_opened(),
@@ -53,13 +59,15 @@ pub(super) fn message(
         (
             FindingKind::Leak
             | FindingKind::Burst
+            | FindingKind::DropoutWithCatchUp
             | FindingKind::PeakDemand
             | FindingKind::PhaseImbalance
             | FindingKind::PowerFactorLow
             | FindingKind::RunningToilet
             | FindingKind::Stuck
             | FindingKind::Spike
-            | FindingKind::ScaleChange,
+            | FindingKind::ScaleChange
+            | FindingKind::SumMismatch,
             occasion,
         ) => writer.meter_message(occasion),
     }
@@ -166,7 +174,7 @@ impl Writer<'_> {
                         self.ago("mail.fact.since.value", self.finding.opened),
                     ),
                     self.fact("mail.fact.so_far", wasted),
-                    self.fact("mail.fact.circuit", self.meter_name()),
+                    self.fact(self.circuit_label(), self.meter_name()),
                 ],
                 steps: self.steps(&format!("{kind}.step"), &[]),
                 button: self.text("mail.load.button", &[]),
@@ -193,13 +201,21 @@ impl Writer<'_> {
                 facts: vec![
                     self.fact("mail.fact.span", self.span(self.finding.opened)),
                     self.fact("mail.fact.wasted", wasted),
-                    self.fact("mail.fact.circuit", self.meter_name()),
+                    self.fact(self.circuit_label(), self.meter_name()),
                 ],
                 steps: Vec::new(),
                 button: self.text("mail.load.button", &[]),
                 link: self.finding_page(),
                 footer: self.footer("mail.footer.last"),
             },
+        }
+    }
+
+    /// Only electricity has circuits.
+    fn circuit_label(&self) -> &'static str {
+        match self.medium() {
+            Medium::Water | Medium::Gas | Medium::Heat => "mail.fact.meter",
+            Medium::Electricity => "mail.fact.circuit",
         }
     }
 
@@ -374,9 +390,12 @@ impl Writer<'_> {
         self.text("mail.fact.span.value", &params)
     }
 
+    pub(super) fn medium(&self) -> Medium {
+        self.meter().map_or(Medium::Electricity, |meter| meter.medium)
+    }
+
     pub(super) fn wasted(&self) -> String {
-        let medium = self.meter().map_or(Medium::Electricity, |meter| meter.medium);
-        let amount = words::amount(self.language, medium, self.finding.waste);
+        let amount = words::amount(self.language, self.medium(), self.finding.waste);
         let Some(cost_e4) = self.finding.cost_e4 else {
             return self.text("mail.wasted.unpriced", &[("amount", &amount)]);
         };

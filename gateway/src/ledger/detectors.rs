@@ -13,7 +13,9 @@ use crate::store::StoreError;
 
 const DAY_S: i64 = 86_400;
 
-/// Until so much is known of a meter, the detectors of water, standstill and spikes learn, s.
+/// Until so much is known of a meter, the detectors of water, gas, standstill, spikes and
+/// sums learn, s:
+/// two weeks of working days have the sixty open hours that gas asks for.
 const WATER_LEARNING_S: i64 = 14 * DAY_S;
 
 /// By then a circuit of lights was open and closed often enough, s.
@@ -51,13 +53,19 @@ pub fn detectors_of(site: &Site, meter: &Meter) -> Vec<FindingKind> {
             kinds.extend(water.into_iter().filter(|_| is_read));
         }
         Medium::Gas | Medium::Heat => {
+            if meter.medium == Medium::Gas && site.hours_of(&meter.area).is_some() {
+                kinds.push(FindingKind::GasWhenClosed);
+            }
             kinds.extend([FindingKind::AfterHoursLoad, FindingKind::WeekendRunning]);
         }
     }
     if is_read {
         kinds.push(FindingKind::SilentMeter);
         if matches!(meter.medium, Medium::Electricity | Medium::Water) {
-            kinds.push(FindingKind::Stuck);
+            kinds.extend([FindingKind::Stuck, FindingKind::DropoutWithCatchUp]);
+        }
+        if site.behind(meter).next().is_some() {
+            kinds.push(FindingKind::SumMismatch);
         }
         if meter.medium != Medium::Water {
             kinds.extend([FindingKind::Spike, FindingKind::ScaleChange]);
@@ -84,10 +92,13 @@ impl Ledger {
             | FindingKind::HighBaseLoad
             | FindingKind::WeekendRunning => LEARNING_S,
             FindingKind::Burst
+            | FindingKind::DropoutWithCatchUp
+            | FindingKind::GasWhenClosed
             | FindingKind::Leak
             | FindingKind::RunningToilet
             | FindingKind::Spike
-            | FindingKind::Stuck => WATER_LEARNING_S,
+            | FindingKind::Stuck
+            | FindingKind::SumMismatch => WATER_LEARNING_S,
             FindingKind::PeakDemand if meter.supply.contract_mw.is_none() => {
                 DemandLimits::default().past_min_s
             }

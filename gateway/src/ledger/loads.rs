@@ -10,14 +10,15 @@
 
 use analysis::calendar::{Exception, Opening};
 use analysis::detect::{
-    BASE_LOAD_BACK_DAYS, BaseLoadLimits, Circuit, LightsLimits, Load, Polled, Rises, RunningLimits,
-    after_hours_limits, after_hours_load, base_rises, common_rise, high_base_load, lights_left_on,
-    silent_meter, weekend_limits, weekend_running,
+    BASE_LOAD_BACK_DAYS, BaseLoadLimits, Circuit, GasLimits, LightsLimits, Load, Polled, Rises,
+    RunningLimits, Spell, after_hours_limits, after_hours_load, base_rises, common_rise,
+    gas_when_closed, high_base_load, lights_left_on, silent_meter, weekend_limits, weekend_running,
 };
 use analysis::finding::{Finding, FindingKind, Told};
 use analysis::interval::Span;
 use analysis::profile::{LEVEL_S, Levels, day_span, day_start, within};
 use analysis::site::{Medium, Meter, Site};
+use analysis::tariff::Pricing;
 use analysis::track::Track;
 use jiff::civil::Date;
 use wire::Name;
@@ -152,8 +153,8 @@ impl Ledger {
             .collect()
     }
 
-    /// Returns what the detectors of loads say of a meter: nights, days off and a rising
-    /// base load, those that could first be said within the span. `kinds` says which.
+    /// Returns what the detectors of loads say of a meter: nights, days off, a rising base
+    /// load and gas while nobody is there, those that could first be said within the span. `kinds` says which.
     ///
     /// # Errors
     ///
@@ -185,6 +186,9 @@ impl Ledger {
                     let limits = raised.running(weekend_limits());
                     told.extend(weekend_running(&load, &limits, span.from));
                 }
+                FindingKind::GasWhenClosed => {
+                    told.extend(self.gas(site, meter, &track, &raised, pricing.as_ref())?);
+                }
                 // What gas burns at night follows the weather: each autumn would be told.
                 FindingKind::HighBaseLoad if meter.medium != Medium::Electricity => {}
                 FindingKind::HighBaseLoad => {
@@ -193,6 +197,7 @@ impl Ledger {
                     told.extend(high_base_load(&load, &common, &raised.base_load(), span.from));
                 }
                 FindingKind::Burst
+                | FindingKind::DropoutWithCatchUp
                 | FindingKind::Leak
                 | FindingKind::LightsLeftOn
                 | FindingKind::PeakDemand
@@ -202,11 +207,38 @@ impl Ledger {
                 | FindingKind::ScaleChange
                 | FindingKind::SilentMeter
                 | FindingKind::Spike
-                | FindingKind::Stuck => {}
+                | FindingKind::Stuck
+                | FindingKind::SumMismatch => {}
             }
         }
         told.retain(|it| span.from <= it.at && it.at <= span.to && is_worth(site, &it.finding));
         Ok(one_cause(told))
+    }
+
+    /// What burns of gas while the area is closed; of an area without hours nothing is said.
+    fn gas(
+        &self,
+        site: &Site,
+        meter: &Meter,
+        track: &Track,
+        raised: &Raised,
+        pricing: Option<&Pricing<'_>>,
+    ) -> Result<Vec<Told>, StoreError> {
+        let hours = site.hours_of(&meter.area).filter(|_| meter.medium == Medium::Gas);
+        let Some(hours) = hours else { return Ok(Vec::new()) };
+        let span = Span { from: track.start, to: track.end() };
+        let (exceptions, weather) = (self.exceptions(span)?, self.weather(span)?);
+        let (area, calendar, zone) = (&meter.area, self.calendar(), &site.zone);
+        let opening = Opening { area, hours, calendar, zone, exceptions: &exceptions };
+        let limits = GasLimits::default();
+        let limits = GasLimits { share: limits.share * raised.factor(), ..limits };
+        let found = gas_when_closed(track, |at| opening.is_open(at), Some(&weather), &limits);
+        let told = |spell: Spell| {
+            let at = spell.noticed;
+            let finding = spell.finding(FindingKind::GasWhenClosed, &meter.id, area, pricing);
+            Told { at, finding }
+        };
+        Ok(found.into_iter().map(told).collect())
     }
 
     fn load<'a>(&'a self, site: &'a Site, meter: &'a Meter, track: &'a Track) -> Load<'a> {
@@ -309,14 +341,22 @@ const SAME_LOAD_S: i64 = 4 * 3_600;
 /// first: what runs from Friday night into Saturday is one load, and nights that are high
 /// because the base load rose are that rise.
 fn one_cause(mut told: Vec<Told>) -> Vec<Told> {
-    told.sort_by_key(|it| (it.at, it.finding.opened, it.finding.kind));
+    // Of what was said at the same time, gas with nobody there says most.
+    let is_other = |it: &Told| it.finding.kind != FindingKind::GasWhenClosed;
+    told.sort_by_key(|it| (it.at, is_other(it), it.finding.opened, it.finding.kind));
     let mut kept: Vec<Told> = Vec::new();
     for it in told {
         let until = |it: &Told| it.finding.closed.unwrap_or(i64::MAX).saturating_add(SAME_LOAD_S);
+        // Gas counts from two hours after closing, a night from when the load did not fall: the
+        // same boiler seems to run at night some hours before it burns with nobody there.
+        let begins_before = |other: &Told, it: &Told| {
+            let is_gas = other.finding.kind == FindingKind::GasWhenClosed;
+            other.finding.opened <= it.finding.opened + if is_gas { SAME_LOAD_S } else { 0 }
+        };
         let is_told = kept.iter().any(|other| {
             other.finding.kind != it.finding.kind
                 && it.finding.kind != FindingKind::HighBaseLoad
-                && other.finding.opened <= it.finding.opened
+                && begins_before(other, &it)
                 && it.finding.opened < until(other)
         });
         if !is_told {
@@ -369,6 +409,15 @@ mod tests {
         let kept = one_cause(vec![later.clone(), day, night.clone()]);
 
         assert_eq!(kept, [night, later]);
+    }
+
+    #[test]
+    fn gas_that_burns_with_nobody_there_is_no_night_that_ran_as_well() {
+        let gas = told(FindingKind::GasWhenClosed, 2 * 3600, None, 14 * 3600);
+        let night = told(FindingKind::AfterHoursLoad, 0, Some(11 * 3600), 14 * 3600);
+        let day = told(FindingKind::WeekendRunning, 14 * 3600, None, 30 * 3600);
+
+        assert_eq!(one_cause(vec![day, gas.clone(), night]), [gas]);
     }
 
     #[test]

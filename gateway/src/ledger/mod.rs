@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use crate::site_book::{self, SiteBook};
 use crate::store::{Store, StoreError};
 pub use balance::Balance;
+pub(crate) use balance::is_leaf;
 pub use buildings::BuildingSum;
 pub use check::{EventFault, FACTOR_MAX, check};
 pub use day::{DayView, YearDay};
@@ -46,6 +47,7 @@ pub use detectors::detectors_of;
 use intervals::{Days, Intervals};
 pub use loads::{LEARNING_S, Raised, Risen, is_worth};
 pub use savings::{Savings, SavingsFigure, SavingsModel};
+pub use supply::QuarterNow;
 pub use weather::{HourlyWeather, put_weather};
 pub use why::{Preview, Source, WhyFigure, summed};
 
@@ -176,6 +178,8 @@ impl Ledger {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod house;
 #[cfg(test)]
 mod tail_tests;
 #[cfg(test)]

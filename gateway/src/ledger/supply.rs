@@ -9,11 +9,11 @@
 //! is waste of energy; what it costs no tariff of ours says, so it is told without money.
 
 use analysis::detect::{
-    Currents, DemandLimits, FactorLimits, ImbalanceLimits, Spell, peak_demand, phase_imbalance,
-    power_factor_low,
+    Currents, DemandLimits, FactorLimits, ImbalanceLimits, Spell, demand_limit, joined,
+    peak_demand, phase_imbalance, power_factor_low, quarter_forecast, quarter_so_far,
 };
 use analysis::finding::FindingKind;
-use analysis::interval::Span;
+use analysis::interval::{INTERVAL_S, Span, interval_start};
 use analysis::site::{Medium, Meter, Site};
 use analysis::track::Track;
 use wire::Quantity;
@@ -31,7 +31,66 @@ const PHASES_APART_S: i64 = 2 * DAY_S;
 pub(super) const PHASES: [Quantity; 3] =
     [Quantity::CurrentL1, Quantity::CurrentL2, Quantity::CurrentL3];
 
+/// So soon in a quarter hour its mean power says nothing of its demand, s.
+const SO_FAR_MIN_S: i64 = 120;
+/// So much of a quarter hour under way may be untold: two polls of a minute, s.
+const UNTOLD_MAX_S: i64 = 180;
+
+/// The quarter hour under way of a meter whose demand is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuarterNow {
+    /// When it ends.
+    pub ends: i64,
+    /// What its demand will be if it goes on as so far, mW.
+    pub forecast_mw: i64,
+    /// What is allowed, mW.
+    pub limit_mw: i64,
+    /// By how much the power must fall for the rest of it, mW; `None` while it stays within.
+    pub shed_mw: Option<i64>,
+}
+
 impl Ledger {
+    /// Returns the quarter hour under way of a meter; `None` if its demand is not watched, if
+    /// nothing is known of its limit yet, or too little of the quarter hour: its meter must be
+    /// read each minute or two.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if readings cannot be read.
+    pub fn quarter_now(
+        &self,
+        site: &Site,
+        meter: &Meter,
+        now: i64,
+    ) -> Result<Option<QuarterNow>, StoreError> {
+        let contract_mw = meter.supply.contract_mw;
+        let is_watched = contract_mw.is_some() || site.is_top(meter);
+        if meter.medium != Medium::Electricity || meter.formula.is_some() || !is_watched {
+            return Ok(None);
+        }
+        let start = interval_start(now);
+        let under_way = Span { from: start, to: start + INTERVAL_S };
+        let under_way = self.intervals(meter, under_way)?.first().copied();
+        let Some(under_way) = under_way.filter(|it| it.estimated_s == 0) else { return Ok(None) };
+        let elapsed_s = INTERVAL_S - i64::from(under_way.missing_s);
+        if elapsed_s < SO_FAR_MIN_S || UNTOLD_MAX_S < now - start - elapsed_s {
+            return Ok(None);
+        }
+        let limits = DemandLimits { contract_mw, ..DemandLimits::default() };
+        let back = if contract_mw.is_some() { 0 } else { limits.past_s };
+        let past = Span { from: start - back, to: start };
+        let track = Track::of_intervals(&self.intervals(meter, past)?);
+        let (so_far, step_s) = (under_way.amount(), INTERVAL_S);
+        let power_mw = so_far.saturating_mul(3_600) / elapsed_s;
+        let forecast = quarter_forecast(so_far, elapsed_s, power_mw, step_s);
+        let Some((forecast_mw, limit_mw)) = forecast.zip(demand_limit(&track, &limits)) else {
+            return Ok(None);
+        };
+        let warning = quarter_so_far(so_far, elapsed_s, power_mw, step_s, limit_mw);
+        let shed_mw = warning.map(|it| it.shed_mw);
+        Ok(Some(QuarterNow { ends: start + INTERVAL_S, forecast_mw, limit_mw, shed_mw }))
+    }
+
     /// Returns what the detectors of supply say of a meter over a span, as of its end; of its
     /// phases not before `phases_from`, for currents are read each minute.
     ///
@@ -117,24 +176,6 @@ pub(super) fn tells(meter: &Meter, quantity: Quantity) -> bool {
         model.is_some_and(|model| model.map.entries.iter().any(|it| it.quantity == quantity))
     };
     own || built_in()
-}
-
-/// Joins stretches that lie less than a time apart; the last is open until so long was without.
-fn joined(spells: Vec<Spell>, apart_s: i64, now: i64) -> Vec<Spell> {
-    let mut joined: Vec<Spell> = Vec::new();
-    for spell in spells {
-        match joined.last_mut() {
-            Some(last) if last.until.is_none_or(|until| spell.from < until + apart_s) => {
-                last.until = spell.until;
-                last.evidence.extend(spell.evidence);
-            }
-            _ => joined.push(spell),
-        }
-    }
-    if let Some(last) = joined.last_mut() {
-        last.until = last.until.filter(|until| until + apart_s <= now);
-    }
-    joined
 }
 
 #[cfg(test)]

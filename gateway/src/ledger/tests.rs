@@ -3,46 +3,19 @@
 
 use analysis::interval::{IntervalAmount, Span};
 use proptest::prelude::*;
-use tempfile::TempDir;
-use wire::message::{Clock as NodeClock, Pack};
-use wire::{List, Name, Quantity, Reading, Value};
+use wire::{Quantity, Value};
 
+use super::house::{DAY_S, House, name};
 use super::*;
 use crate::store::Arrival;
-use crate::store::journal::{Amounts, MeterChange, MeterPart, NewMeterEvent, SiteBookRow};
+use crate::store::journal::{Amounts, MeterChange, MeterPart};
 
 /// 2025-09-30T16:00:00Z, midnight of 1 October in Shanghai.
 const OCTOBER: i64 = 1_759_248_000;
-const DAY_S: i64 = 86_400;
 const DAYS: i64 = 31;
 const NOW: i64 = OCTOBER + 60 * DAY_S;
 
-const BOOK: &str = r#"
-[site]
-id = "school"
-name = "实验小学"
-zone = "Asia/Shanghai"
-
-[[building]]
-id = "main"
-name = "教学楼"
-
-[[hours]]
-id = "lessons"
-name = "上课"
-weekdays = ["07:00-18:00"]
-
-[[area]]
-id = "hall"
-name = "大厅"
-building = "main"
-hours = "lessons"
-
-[[node]]
-id = "node-1"
-name = "配电间"
-interval_s = 900
-
+const METERS: &str = r#"
 [[meter]]
 id = "main"
 name = "总表"
@@ -78,51 +51,12 @@ area = "hall"
 parent = "main"
 "#;
 
-fn name(text: &str) -> Name {
-    Name::new(text).unwrap()
+fn house() -> House {
+    House::new(METERS, NOW)
 }
 
-fn arrival(meter: &str, quantity: Quantity, seq: u32, instant: i64, value: i64) -> Arrival {
-    let reading = Reading { quantity, value: Value::Measured(value) };
-    let readings = List::from_slice(&[reading]).unwrap();
-    let pack =
-        Pack { meter: name(meter), instant, boot: 1, seq, clock: NodeClock::Synced, readings };
-    Arrival { node: name("node-1"), received: instant + 1, pack }
-}
-
-fn open(dir: &TempDir) -> (Store, Ledger) {
-    let store = Store::open(dir.path()).unwrap();
-    let ledger = Ledger::new(&store, &Clock::manual(NOW));
-    ledger.reload().unwrap();
-    (store, ledger)
-}
-
-fn house() -> (TempDir, Store, Ledger) {
-    let dir = TempDir::new().unwrap();
-    let (store, _) = open(&dir);
-    let book = SiteBookRow {
-        version: 0,
-        made: NOW,
-        author: "test".to_owned(),
-        note: String::new(),
-        text: BOOK.to_owned(),
-    };
-    store.journal().commit(|tx| tx.add_site_book(&book)).unwrap();
-    let ledger = Ledger::new(&store, &Clock::manual(NOW));
-    assert!(ledger.reload().unwrap(), "the site book has mistakes");
-    (dir, store, ledger)
-}
-
-fn add(store: &Store, meter: &str, change: &MeterChange) -> i64 {
-    let event = NewMeterEvent {
-        meter: name(meter),
-        change: change.clone(),
-        reason: "test".to_owned(),
-        photo: None,
-        author: "engineer".to_owned(),
-        made: NOW,
-    };
-    store.journal().commit(|tx| tx.add_meter_event(&event)).unwrap()
+fn arrival(meter: &str, quantity: Quantity, seq: i64, instant: i64, value: i64) -> Arrival {
+    super::house::arrival(meter, seq, instant, &[(quantity, value)])
 }
 
 fn rows(ledger: &Ledger, meter: &str, span: Span) -> Vec<IntervalAmount> {
@@ -153,8 +87,7 @@ fn messages(holes: &[(i64, i64)], zeros: &[i64], swap: i64) -> Vec<Arrival> {
         } else {
             value - 4_900_000
         };
-        let seq = u32::try_from(poll + 8).unwrap();
-        all.push(arrival("main", Quantity::ActiveEnergyImport, seq, instant, shown));
+        all.push(arrival("main", Quantity::ActiveEnergyImport, poll + 8, instant, shown));
     }
     all
 }
@@ -219,13 +152,13 @@ proptest! {
             *last = before.map_or(5_000_000, shown) + 20_000;
             *first = *last - 4_900_000;
         }
-        let (_plain_dir, plain_store, plain) = house();
-        plain_store.series().record(&sent).unwrap();
+        let plain = house();
+        plain.record(&sent);
         for change in &changes {
-            add(&plain_store, "main", change);
+            plain.change("main", change);
         }
 
-        let (dir, mut store, mut ledger) = house();
+        let mut house = house();
         let mut shuffled = sent.clone();
         shuffled.extend(sent.iter().step_by(7).copied());
         let mut state = seed;
@@ -237,21 +170,18 @@ proptest! {
         let size = shuffled.len().div_ceil(steps.len());
         let mut events = changes.iter();
         for (batch, step) in shuffled.chunks(size).zip(&steps) {
-            store.series().record(batch).unwrap();
+            house.record(batch);
             match step {
-                0 => store.series().maintain(OCTOBER + 33 * DAY_S).unwrap(),
-                1 => {
-                    drop((store, ledger));
-                    (store, ledger) = open(&dir);
-                }
-                2 => drop(rows(&ledger, "main", month())),
+                0 => house.store.series().maintain(OCTOBER + 33 * DAY_S).unwrap(),
+                1 => house = house.reopened(),
+                2 => drop(rows(&house.ledger, "main", month())),
                 3 => {
                     let day = OCTOBER + (at % 31) * DAY_S;
-                    drop(rows(&ledger, "main", Span { from: day, to: day + DAY_S }));
+                    drop(rows(&house.ledger, "main", Span { from: day, to: day + DAY_S }));
                 }
                 4 => {
                     if let Some(change) = events.next() {
-                        add(&store, "main", change);
+                        house.change("main", change);
                     }
                 }
                 _ => {
@@ -261,24 +191,24 @@ proptest! {
                         to: OCTOBER + DAY_S,
                         amounts: Amounts::Total(1),
                     };
-                    let id = add(&store, "main", &wrong);
-                    drop(rows(&ledger, "main", month()));
-                    store.journal().commit(|tx| tx.undo_meter_event(id, "engineer", NOW)).unwrap();
+                    let id = house.change("main", &wrong);
+                    drop(rows(&house.ledger, "main", month()));
+                    let journal = house.store.journal();
+                    journal.commit(|tx| tx.undo_meter_event(id, "engineer", NOW)).unwrap();
                 }
             }
         }
         for change in events {
-            add(&store, "main", change);
+            house.change("main", change);
         }
 
-        let expected = rows(&plain, "main", month());
-        prop_assert_eq!(&rows(&ledger, "main", month()), &expected);
+        let expected = rows(&plain.ledger, "main", month());
+        prop_assert_eq!(&rows(&house.ledger, "main", month()), &expected);
         // Day by day, and all anew from the disk: the span that is asked for changes nothing.
-        drop((store, ledger));
-        let (_store, fresh) = open(&dir);
+        let fresh = house.reopened();
         for (day, expected) in (0..).zip(expected.chunks(96)) {
             let from = OCTOBER + day * DAY_S;
-            let found = rows(&fresh, "main", Span { from, to: from + DAY_S });
+            let found = rows(&fresh.ledger, "main", Span { from, to: from + DAY_S });
             prop_assert_eq!(&found[..], expected, "day {}", day);
         }
     }
@@ -293,23 +223,23 @@ fn shown(arrival: &Arrival) -> i64 {
 
 #[test]
 fn a_formula_and_a_meter_of_power_alone_are_worked_out_from_what_is_read() {
-    let (_dir, store, ledger) = house();
+    let house = house();
+    let ledger = &house.ledger;
     let mut sent = Vec::new();
     for poll in -1..=8_i64 {
         let at = OCTOBER + poll * 900;
-        let seq = u32::try_from(poll + 1).unwrap();
         let energy = Quantity::ActiveEnergyImport;
-        sent.push(arrival("main", energy, seq, at, 9_000_000 + poll * 1_000_000));
+        sent.push(arrival("main", energy, poll + 1, at, 9_000_000 + poll * 1_000_000));
         if poll < 5 {
-            sent.push(arrival("lab", energy, seq, at, 1_000_000 + poll * 300_000));
+            sent.push(arrival("lab", energy, poll + 1, at, 1_000_000 + poll * 300_000));
         }
-        sent.push(arrival("panel", Quantity::ActivePower, seq, at, 800_000));
+        sent.push(arrival("panel", Quantity::ActivePower, poll + 1, at, 800_000));
     }
-    store.series().record(&sent).unwrap();
+    house.record(&sent);
     let span = Span { from: OCTOBER, to: OCTOBER + 6 * 900 };
 
-    let rest = rows(&ledger, "rest", span);
-    let panel = rows(&ledger, "panel", span);
+    let rest = rows(ledger, "rest", span);
+    let panel = rows(ledger, "panel", span);
     let balance = ledger.balance(&name("main"), &[span]).unwrap().unwrap();
 
     let known: Vec<_> = rest.iter().map(IntervalAmount::known).collect();
@@ -325,8 +255,8 @@ fn a_formula_and_a_meter_of_power_alone_are_worked_out_from_what_is_read() {
 
 #[test]
 fn what_cannot_be_done_to_a_meter_is_refused_with_its_reason() {
-    let (_dir, store, ledger) = house();
-    let site = ledger.site().unwrap();
+    let house = house();
+    let site = house.ledger.site().unwrap();
     let main = site.meter(&name("main")).unwrap();
     let correction = |from: i64, to: i64| MeterChange::Correction {
         from: OCTOBER + from,
@@ -346,10 +276,10 @@ fn what_cannot_be_done_to_a_meter_is_refused_with_its_reason() {
         old: MeterPart::default(),
         new: MeterPart { model: model.map(str::to_owned), ..MeterPart::default() },
     };
-    add(&store, "main", &scale(0, Some(900), 1));
-    add(&store, "main", &swap(5, 7, None));
-    add(&store, "main", &correction(0, 1_800));
-    let held = ledger.events_of(&main.id).unwrap();
+    house.change("main", &scale(0, Some(900), 1));
+    house.change("main", &swap(5, 7, None));
+    house.change("main", &correction(0, 1_800));
+    let held = house.ledger.events_of(&main.id).unwrap();
     let checked = |change: &MeterChange| check(main, change, &held, NOW);
 
     assert_eq!(checked(&correction(900, 900)), Err(EventFault::Backwards));

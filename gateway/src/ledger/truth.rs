@@ -104,12 +104,21 @@ fn found(
         found.extend(spells.into_iter().map(|spell| (kind, spell)));
     };
     let faults = meter_faults(track, None, &meter_limits(medium, raised));
-    let stood = faults.standstills.into_iter().filter_map(|it| match (it, medium) {
-        (Standstill::Rest(spell, _), Medium::Electricity | Medium::Water)
-        | (Standstill::Same(spell), Medium::Electricity) => Some(spell),
-        (Standstill::Rest(..) | Standstill::Same(_) | Standstill::Gap(_), _) => None,
-    });
-    add(FindingKind::Stuck, stood.collect());
+    let (mut stood, mut caught_up) = (Vec::new(), faults.catch_ups);
+    for it in faults.standstills {
+        match (it, medium) {
+            // It counted on, and only what it told stood still.
+            (Standstill::Rest(spell, true), Medium::Electricity | Medium::Water) => {
+                caught_up.push(spell);
+            }
+            (Standstill::Rest(spell, false), Medium::Electricity | Medium::Water)
+            | (Standstill::Same(spell), Medium::Electricity) => stood.push(spell),
+            (Standstill::Rest(..) | Standstill::Same(_) | Standstill::Gap(_), _) => {}
+        }
+    }
+    // What is a sum must be known before it is looked at as anything else.
+    add(FindingKind::DropoutWithCatchUp, caught_up);
+    add(FindingKind::Stuck, stood);
     if medium == Medium::Water {
         let water = water(track, &water_limits(raised));
         add(FindingKind::Burst, water.bursts);

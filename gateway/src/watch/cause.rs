@@ -20,7 +20,11 @@ use crate::store::StoreError;
 use crate::store::journal::FindingRow;
 
 /// Faults of a meter that make its amounts wrong.
-const FAULTS: [FindingKind; 2] = [FindingKind::ScaleChange, FindingKind::Spike];
+const FAULTS: [FindingKind; 3] =
+    [FindingKind::DropoutWithCatchUp, FindingKind::ScaleChange, FindingKind::Spike];
+
+/// Faults of a meter that make a sum wrong for days.
+const UNEQUAL: [FindingKind; 2] = [FindingKind::ScaleChange, FindingKind::Stuck];
 
 /// What the meters behind one must have told of its waste, for it to be theirs: percent.
 const BEHIND_PERCENT: i128 = 50;
@@ -30,7 +34,7 @@ const DEPTH_MAX: usize = 20;
 
 impl Watch {
     /// Whether a finding of a meter is told already by what is written elsewhere: of the meter
-    /// itself that it counts wrongly, or of meters behind it that they waste most of this.
+    /// itself that it counts wrongly (of a sum: of any that is in it), or of meters behind it that they waste most of this.
     pub(super) fn is_told_elsewhere(
         &self,
         tree: &Tree<'_>,
@@ -38,6 +42,15 @@ impl Watch {
         finding: &Finding,
     ) -> Result<bool, StoreError> {
         if FAULTS.contains(&finding.kind) {
+            return Ok(false);
+        }
+        if finding.kind == FindingKind::SumMismatch {
+            for it in [meter].into_iter().chain(tree.parts(meter)) {
+                let rows = self.written(it, &UNEQUAL, finding.opened)?;
+                if rows.iter().any(|row| is_same_time(row, finding)) {
+                    return Ok(true);
+                }
+            }
             return Ok(false);
         }
         let faults = self.written(meter, &FAULTS, finding.opened)?;

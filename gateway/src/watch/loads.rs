@@ -1,4 +1,5 @@
-//! The part of the round that needs weeks: loads at night, on days off, rising base loads.
+//! The part of the round that needs weeks: loads at night, on days off, rising base loads,
+//! gas that burns while nobody is there.
 //!
 //! They can change three times a day, when a night, a day or its first six hours are over.
 //! Half a year of each meter is looked at then, so a round takes some meters of a large
@@ -17,8 +18,12 @@ use super::{GRACE_S, Watch, WatchError};
 use crate::ledger::Risen;
 
 /// The detectors of loads.
-const KINDS: [FindingKind; 3] =
-    [FindingKind::AfterHoursLoad, FindingKind::HighBaseLoad, FindingKind::WeekendRunning];
+const KINDS: [FindingKind; 4] = [
+    FindingKind::AfterHoursLoad,
+    FindingKind::GasWhenClosed,
+    FindingKind::HighBaseLoad,
+    FindingKind::WeekendRunning,
+];
 
 /// How far back a round looks, s: longer than any of their findings lasts.
 const BACK_S: i64 = 70 * 86_400;
@@ -71,14 +76,8 @@ impl Watch {
             // Lights whose opening hours are known have a detector of their own.
             let has_hours = meter.load.has_lights() && site.hours_of(&meter.area).is_some();
             let kinds = if has_hours { &[FindingKind::HighBaseLoad][..] } else { &KINDS[..] };
-            let mut told = self.ledger.loads(site, meter, kinds, &round.electricity, span)?;
-            let mut elsewhere = Vec::new();
-            for it in &told {
-                elsewhere.push(self.is_told_elsewhere(&tree, meter, &it.finding)?);
-            }
-            let mut is_elsewhere = elsewhere.into_iter();
-            told.retain(|_| !is_elsewhere.next().unwrap_or_default());
-            self.put_loads(site, meter, told, exceptions, now)?;
+            let told = self.ledger.loads(site, meter, kinds, &round.electricity, span)?;
+            self.put_loads(site, (&tree, meter), told, exceptions, now)?;
         }
         round.next += count;
         if site.meters.len() <= round.next {
@@ -90,13 +89,17 @@ impl Watch {
     fn put_loads(
         &self,
         site: &Site,
-        meter: &Meter,
+        (tree, meter): (&Tree<'_>, &Meter),
         told: Vec<Told>,
         exceptions: &[Exception],
         now: i64,
     ) -> Result<(), WatchError> {
         let mut rows = self.written(meter, &KINDS, now - BACK_S)?;
         for Told { at, mut finding } in told {
+            if self.is_told_elsewhere(tree, meter, &finding)? {
+                self.take_back(site, &mut rows, &finding, exceptions, now)?;
+                continue;
+            }
             let cause = match take_same(&mut rows, &finding) {
                 // What people were told keeps its beginning.
                 Some(row) => {
@@ -112,5 +115,7 @@ impl Watch {
     }
 }
 
+#[cfg(test)]
+mod gas_tests;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,5 @@
-//! What needs weeks of readings: water that runs away, meters that count wrongly.
+//! What needs weeks of readings: water that runs away, meters that count wrongly or do not
+//! agree.
 //!
 //! Each meter is walked once an hour, for it is hours that the detectors look at; a large
 //! house in shares, one each minute, so that nobody waits for it. Each meter is seen with
@@ -22,7 +23,8 @@ use analysis::track::Track;
 use super::cause::Tree;
 use super::written::take_same;
 use super::{GRACE_S, Watch, WatchError};
-use crate::ledger::is_worth;
+use crate::ledger::{is_leaf, is_worth};
+use crate::store::journal::FindingRow;
 
 const HOUR_S: i64 = 3_600;
 const DAY_S: i64 = 86_400;
@@ -43,6 +45,10 @@ const SETTLED_S: i64 = 2 * DAY_S;
 
 /// How many of the last steps must have been measured for a verdict: of a week, percent.
 const MEASURED_PERCENT: usize = 75;
+
+/// Whole days are compared, and all meters behind one are read for it: only in the hours after
+/// midnight, in more than one of them in case that the gateway was away.
+const SUM_HOURS: Range<i64> = 1..4;
 
 /// In how many shares a large house is walked, and how many meters a share has at least:
 /// ten weeks of a meter are read and judged in some milliseconds.
@@ -82,9 +88,10 @@ impl Walk {
 }
 
 /// What may be said of a meter by its medium.
-const KINDS: [FindingKind; 9] = [
+const KINDS: [FindingKind; 10] = [
     FindingKind::Leak,
     FindingKind::Burst,
+    FindingKind::DropoutWithCatchUp,
     FindingKind::PeakDemand,
     FindingKind::PhaseImbalance,
     FindingKind::PowerFactorLow,
@@ -114,6 +121,7 @@ impl Watch {
             // A formula is no meter: what is wrong with its terms is said of them.
             if meter.formula.is_none() {
                 self.weeks_of(site, &tree, meter, exceptions, hour, now)?;
+                self.sums_of(site, &tree, meter, exceptions, hour, now)?;
             }
         }
         let mut walk = walk();
@@ -131,10 +139,7 @@ impl Watch {
         now: i64,
     ) -> Result<(), WatchError> {
         let mut known = self.written(meter, &KINDS, hour - BACK_S)?;
-        let open = known.iter().filter(|row| row.draft.closed.is_none());
-        let first = open.map(|row| row.draft.opened).min().unwrap_or(hour).min(hour);
-        let from = (first - BACK_S).max(hour - BACK_MAX_S);
-        let Some(day) = self.ledger.today(from) else { return Ok(()) };
+        let Some(day) = self.ledger.today(seen_from(&known, hour)) else { return Ok(()) };
         let span = Span { from: day_start(day, &site.zone), to: hour };
         let track = Track::of_intervals(&self.ledger.intervals(meter, span)?).hourly();
         if !is_complete(&track) {
@@ -148,13 +153,58 @@ impl Watch {
         let since = uneven.map(|row| row.draft.opened).min().unwrap_or(hour);
         let phases_from = since.min(hour - PHASES_BACK_S).max(hour - PHASES_BACK_MAX_S);
         found.extend(self.ledger.supply(site, meter, span, phases_from)?);
-        for (kind, spell) in found {
-            let mut finding = spell.finding(kind, &meter.id, &meter.area, pricing.as_ref());
+        let found = found
+            .into_iter()
+            .map(|(kind, spell)| spell.finding(kind, &meter.id, &meter.area, pricing.as_ref()));
+        self.put_weeks(site, (tree, meter), &mut known, found.collect(), exceptions, now)
+    }
+
+    /// What a meter and those behind it do not agree about; that is written of the one that
+    /// explains it.
+    fn sums_of(
+        &self,
+        site: &Site,
+        tree: &Tree<'_>,
+        meter: &Meter,
+        exceptions: &[Exception],
+        hour: i64,
+        now: i64,
+    ) -> Result<(), WatchError> {
+        let kind = [FindingKind::SumMismatch];
+        let Some(today) = self.ledger.today(hour) else { return Ok(()) };
+        let of_day = (hour - day_start(today, &site.zone)).div_euclid(HOUR_S);
+        if is_leaf(site, meter) || !SUM_HOURS.contains(&of_day) {
+            return Ok(());
+        }
+        let mut known = self.written(meter, &kind, hour - BACK_S)?;
+        for part in site.behind(meter).filter(|part| is_leaf(site, part)) {
+            known.extend(self.written(part, &kind, hour - BACK_S)?);
+        }
+        let from = seen_from(&known, hour);
+        let found = self.ledger.mismatches(site, meter, Span { from, to: hour })?;
+        let found = found.into_iter().map(|(named, spell)| {
+            spell.finding(FindingKind::SumMismatch, &named.id, &named.area, None)
+        });
+        self.put_weeks(site, (tree, meter), &mut known, found.collect(), exceptions, now)
+    }
+
+    /// Writes down what was found of a meter over weeks, beside what is known of it.
+    fn put_weeks(
+        &self,
+        site: &Site,
+        (tree, meter): (&Tree<'_>, &Meter),
+        known: &mut Vec<FindingRow>,
+        found: Vec<Finding>,
+        exceptions: &[Exception],
+        now: i64,
+    ) -> Result<(), WatchError> {
+        for mut finding in found {
             let settled = finding.closed.is_some_and(|closed| closed < now - SETTLED_S);
             if self.is_told_elsewhere(tree, meter, &finding)? {
+                self.take_back(site, known, &finding, exceptions, now)?;
                 continue;
             }
-            let cause = match take_same(&mut known, &finding) {
+            let cause = match take_same(known, &finding) {
                 Some(row) => {
                     if settled && row.draft.closed.is_some() {
                         continue;
@@ -168,8 +218,16 @@ impl Watch {
             };
             self.put_one(site, &finding, &cause, exceptions, now)?;
         }
-        self.withdraw(site, &known, exceptions, now)
+        self.withdraw(site, known, exceptions, now)
     }
+}
+
+/// Returns from when on a meter is seen: with as long before what is still open as it takes to
+/// learn.
+fn seen_from(known: &[FindingRow], hour: i64) -> i64 {
+    let open = known.iter().filter(|row| row.draft.closed.is_none());
+    let first = open.map(|row| row.draft.opened).min().unwrap_or(hour).min(hour);
+    (first - BACK_S).max(hour - BACK_MAX_S)
 }
 
 /// Whether a finding is worth telling: of water that runs away slowly not before it has cost
@@ -188,7 +246,14 @@ fn is_complete(track: &Track) -> bool {
 }
 
 #[cfg(test)]
+mod meter_tests;
+#[cfg(test)]
+mod sum_tests;
+#[cfg(test)]
 mod supply_tests;
+#[cfg(test)]
+mod water_tests;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,6 +28,8 @@ impl From<FoundKind> for FindingKind {
         match kind {
             FoundKind::AfterHoursLoad => Self::AfterHoursLoad,
             FoundKind::Burst => Self::Burst,
+            FoundKind::DropoutWithCatchUp => Self::DropoutWithCatchUp,
+            FoundKind::GasWhenClosed => Self::GasWhenClosed,
             FoundKind::HighBaseLoad => Self::HighBaseLoad,
             FoundKind::Leak => Self::Leak,
             FoundKind::LightsLeftOn => Self::LightsLeftOn,
@@ -39,6 +41,7 @@ impl From<FoundKind> for FindingKind {
             FoundKind::SilentMeter => Self::SilentMeter,
             FoundKind::Spike => Self::Spike,
             FoundKind::Stuck => Self::Stuck,
+            FoundKind::SumMismatch => Self::SumMismatch,
             FoundKind::WeekendRunning => Self::WeekendRunning,
         }
     }
@@ -49,6 +52,8 @@ impl From<FindingKind> for FoundKind {
         match kind {
             FindingKind::AfterHoursLoad => Self::AfterHoursLoad,
             FindingKind::Burst => Self::Burst,
+            FindingKind::DropoutWithCatchUp => Self::DropoutWithCatchUp,
+            FindingKind::GasWhenClosed => Self::GasWhenClosed,
             FindingKind::HighBaseLoad => Self::HighBaseLoad,
             FindingKind::Leak => Self::Leak,
             FindingKind::LightsLeftOn => Self::LightsLeftOn,
@@ -60,6 +65,7 @@ impl From<FindingKind> for FoundKind {
             FindingKind::SilentMeter => Self::SilentMeter,
             FindingKind::Spike => Self::Spike,
             FindingKind::Stuck => Self::Stuck,
+            FindingKind::SumMismatch => Self::SumMismatch,
             FindingKind::WeekendRunning => Self::WeekendRunning,
         }
     }

@@ -1,7 +1,7 @@
 //! Everything that is said of a meter itself, one finding for each cause.
 //!
-//! The sum that comes after a standstill is no spike, and neither a spike nor a standstill
-//! is a change of scale: what one detector explains, the next does not see. The order is
+//! The sum that comes after a standstill is no spike, also where it stood still for too short
+//! a time to be accused; and neither a spike nor a standstill is a change of scale: what one detector explains, the next does not see. The order is
 //! standstill, spike, change of scale.
 
 use crate::track::Track;
@@ -9,7 +9,7 @@ use crate::track::Track;
 use super::scale_change::{ScaleLimits, scale_change};
 use super::spell::Spell;
 use super::spike::{SpikeLimits, spike};
-use super::standstill::{Standstill, StandstillLimits, standstill};
+use super::standstill::{Standstill, StandstillLimits, caught_up, standstill};
 
 /// What is allowed of a meter.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,6 +27,9 @@ pub struct MeterLimits {
 pub struct MeterFaults {
     /// Times at which it stood still.
     pub standstills: Vec<Standstill>,
+    /// Steps that bring what had not been told in the hours before, where those are too few for
+    /// a standstill.
+    pub catch_ups: Vec<Spell>,
     /// Steps that cannot be.
     pub spikes: Vec<Spell>,
     /// Changes of its unit or ratio.
@@ -48,13 +51,34 @@ pub fn meter_faults(
     for it in &standstills {
         hide(&mut track, it.spell());
     }
-    let spikes = spike(&track, &limits.spike);
-    for it in &spikes {
+    let (mut catch_ups, mut spikes) = (Vec::new(), Vec::new());
+    for it in spike(&track, &limits.spike) {
+        match catch_up(&track, &it) {
+            Some(sum) => catch_ups.push(sum),
+            None => spikes.push(it),
+        }
+    }
+    for it in spikes.iter().chain(&catch_ups) {
         hide(&mut track, it);
     }
     // A step without use cannot be compared with anything.
     let scales = scale_change(&track, temperature, &limits.scale);
-    MeterFaults { standstills, spikes, scales }
+    MeterFaults { standstills, catch_ups, spikes, scales }
+}
+
+/// Returns a step that cannot be as the sum of the hours before it, if it is that.
+fn catch_up(track: &Track, spike: &Spell) -> Option<Spell> {
+    let at = usize::try_from((spike.from - track.start) / track.step_s.max(1)).ok()?;
+    let stood = track.amounts.get(..at)?.iter().rev().take_while(|it| **it == Some(0)).count();
+    let run = at - stood..at;
+    let evidence = caught_up(track, &run)?;
+    // Two steps in a row are too much for a sum that comes at once.
+    let is_one = spike.until == Some(evidence.start + track.step_s);
+    is_one.then(|| Spell {
+        from: track.instant(run.start),
+        evidence: vec![evidence],
+        ..spike.clone()
+    })
 }
 
 /// Makes a gap of what is explained.

@@ -53,6 +53,34 @@ fn a_rest_with_its_sum_after_it_is_one_finding_and_no_spike() {
 }
 
 #[test]
+fn hours_too_few_for_a_standstill_with_their_sum_after_them_are_no_spike() {
+    let mut amounts = days(60);
+    let missing: i64 = amounts[1066..1070].iter().sum();
+    amounts[1066..1070].fill(0);
+    amounts[1070] += missing;
+
+    let faults = found(&hours(&amounts));
+
+    let [spell] = faults.catch_ups.as_slice() else { panic!("{faults:?}") };
+    assert_eq!(hour(spell), (1066, 1072, Some(1071)));
+    let evidence = spell.evidence[0];
+    assert_eq!((evidence.start, evidence.amount), (1070 * 3_600, amounts[1070]));
+    assert!((evidence.limit - missing).abs() < missing / 10, "{evidence:?} {missing}");
+    assert_eq!((faults.spikes.len(), faults.standstills.len()), (0, 0));
+}
+
+#[test]
+fn far_more_than_was_missing_is_a_spike_and_no_sum() {
+    let mut amounts = days(60);
+    amounts[1066..1070].fill(0);
+    amounts[1070] = 50_000_000;
+
+    let faults = found(&hours(&amounts));
+
+    assert_eq!((faults.spikes.len(), faults.catch_ups.len()), (1, 0));
+}
+
+#[test]
 fn a_rest_without_its_sum_is_told_as_such() {
     let mut amounts = days(60);
     amounts[960..980].fill(0);

@@ -20,6 +20,7 @@
 //! | [`silent_meter()`] | a meter from which nothing comes |
 //! | [`spike()`] | an amount that cannot be |
 //! | [`standstill()`] | a meter that stands still, with the sum that comes after |
+//! | [`sum_mismatch()`] | a meter and those behind it that no longer agree |
 //! | [`weekend_running()`] | a load that runs on a day off |
 
 mod after_hours_load;
@@ -41,6 +42,7 @@ mod silent_meter;
 mod spell;
 mod spike;
 mod standstill;
+mod sum_mismatch;
 mod water;
 mod weekend_running;
 
@@ -55,15 +57,18 @@ pub use leak::{LeakLimits, leak};
 pub use lights_left_on::{Circuit, LightsLimits, lights_left_on, lights_left_on_by_habit};
 pub use meter_faults::{MeterFaults, MeterLimits, meter_faults};
 pub use oddness::{Odd, oddness};
-pub use peak_demand::{DemandLimits, DemandWarning, peak_demand, quarter_so_far};
+pub use peak_demand::{
+    DemandLimits, DemandWarning, demand_limit, peak_demand, quarter_forecast, quarter_so_far,
+};
 pub use phase_imbalance::{Currents, ImbalanceLimits, imbalance_milli, phase_imbalance};
 pub use power_factor_low::{FactorLimits, power_factor_low};
 pub use running::{RUNNING_BACK_DAYS, RunningLimits};
 pub use running_toilet::{ToiletLimits, running_toilet};
 pub use scale_change::{ScaleLimits, scale_change};
 pub use silent_meter::{POLLS_MAX, Polled, silent_meter};
-pub use spell::Spell;
+pub use spell::{Spell, joined};
 pub use spike::{SpikeLimits, spike};
 pub use standstill::{Standstill, StandstillLimits, standstill};
+pub use sum_mismatch::{Mismatch, SumLimits, sum_mismatch};
 pub use water::{Water, WaterLimits, water};
 pub use weekend_running::{weekend_limits, weekend_running};

@@ -95,6 +95,18 @@ pub fn peak_demand(track: &Track, limits: &DemandLimits) -> Vec<Spell> {
     spells
 }
 
+/// Returns what the demand after a track is compared with, mW: the contract, or the track's own
+/// past; `None` where nothing is said yet.
+#[must_use]
+pub fn demand_limit(track: &Track, limits: &DemandLimits) -> Option<i64> {
+    if limits.contract_mw.is_some() || track.step_s <= 0 {
+        return limits.contract_mw;
+    }
+    let steps = |time_s: i64| usize::try_from(time_s / track.step_s).unwrap_or(0).max(1);
+    let before = &track.amounts[track.amounts.len().saturating_sub(steps(limits.past_s))..];
+    of_the_past(before, steps(limits.past_min_s), track.step_s, limits.above_past_milli)
+}
+
 fn of_the_past(before: &[Option<i64>], least: usize, step_s: i64, above_milli: i64) -> Option<i64> {
     let mut demands: Vec<f64> = before
         .iter()
@@ -117,6 +129,19 @@ pub struct DemandWarning {
     pub shed_mw: i64,
 }
 
+/// Returns what the demand of the step under way will be, mW, if the power stays as it is; by
+/// what went through so far and how long it has run. `None` once it is over.
+#[must_use]
+pub fn quarter_forecast(
+    so_far_mwh: i64,
+    elapsed_s: i64,
+    power_mw: i64,
+    step_s: i64,
+) -> Option<i64> {
+    let rest_s = step_s.checked_sub(elapsed_s).filter(|&rest| 0 < rest && 0 <= elapsed_s)?;
+    Some(demand(so_far_mwh.saturating_add(energy(power_mw, rest_s)), step_s))
+}
+
 /// Looks at the step under way: what went through so far, how long it has run, the power now.
 /// `None` while its demand will stay within the limit, or once it is over.
 #[must_use]
@@ -129,7 +154,7 @@ pub fn quarter_so_far(
 ) -> Option<DemandWarning> {
     let rest_s = step_s.checked_sub(elapsed_s).filter(|&rest| 0 < rest && 0 <= elapsed_s)?;
     let expected = so_far_mwh.saturating_add(energy(power_mw, rest_s));
-    let forecast_mw = demand(expected, step_s);
+    let forecast_mw = quarter_forecast(so_far_mwh, elapsed_s, power_mw, step_s)?;
     let above = expected.saturating_sub(energy(limit_mw, step_s));
     // Rounded up: a milliwatt too much is no harm.
     let shed_mw = demand(above, rest_s).saturating_add(1);

@@ -58,6 +58,29 @@ impl Spell {
     }
 }
 
+/// Joins stretches that lie less than a time apart, s: as of `now` the last is open until so
+/// long was without. In order of time, as they are given.
+#[must_use]
+pub fn joined(spells: Vec<Spell>, apart_s: i64, now: i64) -> Vec<Spell> {
+    let mut joined: Vec<Spell> = Vec::new();
+    for spell in spells {
+        match joined.last_mut() {
+            Some(last)
+                if last.until.is_none_or(|until| spell.from < until.saturating_add(apart_s)) =>
+            {
+                last.until = spell.until;
+                last.waste = last.waste.saturating_add(spell.waste);
+                last.evidence.extend(spell.evidence);
+            }
+            _ => joined.push(spell),
+        }
+    }
+    if let Some(last) = joined.last_mut() {
+        last.until = last.until.filter(|until| until.saturating_add(apart_s) <= now);
+    }
+    joined
+}
+
 /// Returns a quantile of numbers by nearest rank; sorts them. `None` of none.
 pub(super) fn quantile(numbers: &mut [f64], share: f64) -> Option<f64> {
     if numbers.is_empty() {

@@ -99,11 +99,12 @@ pub fn standstill(
         .map(|(run, spell)| {
             let caught_up = caught_up(&track, &run);
             let mut spell = spell;
-            if caught_up {
+            if let Some(evidence) = caught_up {
                 // The step that brings the sum belongs to it.
                 spell.until = spell.until.map(|it| it + track.step_s);
+                spell.evidence = vec![evidence];
             }
-            Standstill::Rest(spell, caught_up)
+            Standstill::Rest(spell, caught_up.is_some())
         })
         .collect::<Vec<_>>();
     let same = |cell: i64, before: Option<i64>| cell != 0 && before == Some(cell);
@@ -114,8 +115,11 @@ pub fn standstill(
     found
 }
 
+/// A sum is at most so many times what was missing; a counter that jumped brings any amount.
+const SUM_MAX: f64 = 5.0;
+
 /// Steps of a run: first, and the one after the last that belongs to it.
-type Run = std::ops::Range<usize>;
+pub(super) type Run = std::ops::Range<usize>;
 
 /// Finds runs of steps that are so, longer than is usual of this meter. A gap belongs to
 /// the run it lies in, but does not make it longer.
@@ -193,10 +197,10 @@ fn runs(
     found
 }
 
-/// Returns whether the step after a run brings at least half of what was missing, as the
-/// steps a day and a week before say it.
-fn caught_up(track: &Track, run: &Run) -> bool {
-    let Some(Some(lump)) = track.amounts.get(run.end).copied() else { return false };
+/// Returns the step after a run, if it brings at least half of what was missing and not far
+/// more, as the steps a day and a week before say it: what it brings, and what was missing.
+pub(super) fn caught_up(track: &Track, run: &Run) -> Option<Evidence> {
+    let lump = track.amounts.get(run.end).copied().flatten()?;
     let day = steps(86_400, track.step_s);
     let usual = |index: usize| {
         [day, 7 * day]
@@ -207,10 +211,15 @@ fn caught_up(track: &Track, run: &Run) -> bool {
     };
     let known: Vec<f64> = run.clone().filter_map(usual).map(amount).collect();
     if known.is_empty() {
-        return false;
+        return None;
     }
-    let missing = known.iter().sum::<f64>() / real(known.len()) * real(run.len());
-    missing / 2.0 <= amount(lump) && 2 <= run.len()
+    let mean = known.iter().sum::<f64>() / real(known.len());
+    let missing = mean * real(run.len());
+    // What went through in the step itself comes on top.
+    let is_sum = missing / 2.0 <= amount(lump) && amount(lump) <= SUM_MAX * (missing + mean);
+    let evidence =
+        Evidence { start: track.instant(run.end), amount: lump, limit: rounded(missing) };
+    (is_sum && 2 <= run.len()).then_some(evidence)
 }
 
 fn gaps(track: &Track, limits: &StandstillLimits) -> Vec<Spell> {

@@ -123,6 +123,7 @@ fn judged(
                 Standstill::Gap(_) => None,
             })
             .collect();
+        flags.extend(found.catch_ups.iter().map(|it| Flag::of("caught_up", it, end)));
         flags.extend(found.spikes.iter().map(|it| Flag::of("spike", it, end)));
         flags.extend(found.scales.iter().map(|it| Flag::of("scale", it, end)));
         flags.retain(|it| kinds.contains(&it.kind));

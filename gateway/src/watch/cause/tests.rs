@@ -1,42 +1,10 @@
-use tempfile::TempDir;
-
 use super::*;
-use crate::clock::Clock;
-use crate::health::Health;
-use crate::ledger::Ledger;
-use crate::live::Live;
-use crate::store::Store;
-use crate::store::journal::{FindingDraft, NewMark, SiteBookRow};
+use crate::ledger::house::{DAY_S, House, name};
+use crate::store::journal::FindingDraft;
 
-const DAY_S: i64 = 86_400;
 const NOW: i64 = 1_795_445_100;
 
-const BOOK: &str = r#"
-[site]
-id = "school"
-name = "实验小学"
-zone = "Asia/Shanghai"
-
-[[building]]
-id = "main"
-name = "教学楼"
-
-[[hours]]
-id = "lessons"
-name = "上课"
-weekdays = ["07:00-18:00"]
-
-[[area]]
-id = "hall"
-name = "大厅"
-building = "main"
-hours = "lessons"
-
-[[node]]
-id = "node-1"
-name = "配电间"
-interval_s = 900
-
+const METERS: &str = r#"
 [[meter]]
 id = "all"
 name = "总表"
@@ -64,29 +32,8 @@ node = "node-1"
 unit_id = 3
 "#;
 
-struct House {
-    store: Store,
-    ledger: Ledger,
-    watch: Watch,
-    _dir: TempDir,
-}
-
 fn house() -> House {
-    let dir = TempDir::new().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    let book = SiteBookRow {
-        version: 0,
-        made: NOW,
-        author: "test".to_owned(),
-        note: String::new(),
-        text: BOOK.to_owned(),
-    };
-    store.journal().commit(|tx| tx.add_site_book(&book)).unwrap();
-    let clock = Clock::manual(NOW);
-    let ledger = Ledger::new(&store, &clock);
-    assert!(ledger.reload().unwrap(), "the site book has mistakes");
-    let watch = Watch::new(&store, &ledger, &clock, &Health::default(), &Live::default(), "");
-    House { store, ledger, watch, _dir: dir }
+    House::new(METERS, NOW)
 }
 
 impl House {
@@ -96,8 +43,8 @@ impl House {
         let draft = FindingDraft {
             cause: format!("{}/{meter}", kind.code()),
             kind: kind.code().to_owned(),
-            meter: Name::new(meter).unwrap(),
-            area: Name::new("hall").unwrap(),
+            meter: name(meter),
+            area: name("hall"),
             opened,
             closed,
             waste,
@@ -110,7 +57,7 @@ impl House {
     /// Whether ten units that a meter wasted since yesterday are told elsewhere.
     fn is_elsewhere(&self, kind: FindingKind, meter: &str) -> bool {
         let site = self.ledger.site().unwrap();
-        let meter = site.meter(&Name::new(meter).unwrap()).unwrap();
+        let meter = site.meter(&name(meter)).unwrap();
         let finding = Finding {
             kind,
             meter: meter.id,
@@ -121,7 +68,7 @@ impl House {
             cost_e4: None,
             evidence: Vec::new(),
         };
-        self.watch.is_told_elsewhere(&Tree::of(&site), meter, &finding).unwrap()
+        self.watch().is_told_elsewhere(&Tree::of(&site), meter, &finding).unwrap()
     }
 }
 
@@ -168,15 +115,7 @@ fn a_meter_that_counts_in_another_unit_does_not_seem_to_run_at_night_too() {
     let id = house.wrote(FindingKind::ScaleChange, "fans", None, 0);
     let hidden = house.is_elsewhere(FindingKind::AfterHoursLoad, "fans");
     let itself = house.is_elsewhere(FindingKind::ScaleChange, "fans");
-    let mark = NewMark {
-        finding: id,
-        kind: "false_alarm".to_owned(),
-        author: "engineer".to_owned(),
-        made: NOW,
-        until: None,
-        note: None,
-    };
-    house.store.journal().commit(|tx| tx.mark(&mark)).unwrap();
+    house.call_false(id);
 
     assert!(hidden);
     assert!(!itself);

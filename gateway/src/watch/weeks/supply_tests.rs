@@ -1,48 +1,13 @@
 //! From readings in the store to findings about how electricity is taken from the grid.
 
-use tempfile::TempDir;
-use wire::message::{Clock as NodeClock, Pack};
-use wire::{List, Name, Quantity, Reading, Value};
+use wire::Quantity;
 
-use crate::clock::Clock;
-use crate::health::Health;
-use crate::ledger::Ledger;
-use crate::live::Live;
-use crate::store::journal::{FindingFilter, FindingRow, SiteBookRow};
-use crate::store::{Arrival, Store};
-use crate::watch::Watch;
+use crate::ledger::house::{DAY_S, House, MONDAY, POLLS, arrival, kinds};
+use crate::store::journal::FindingRow;
 
-/// Midnight of 2026-09-07, a Monday, in Shanghai.
-const MONDAY: i64 = 1_788_710_400;
-const DAY_S: i64 = 86_400;
 const DAYS: i64 = 12;
 
-const BOOK: &str = r#"
-[site]
-id = "school"
-name = "实验小学"
-zone = "Asia/Shanghai"
-
-[[building]]
-id = "main"
-name = "教学楼"
-
-[[hours]]
-id = "lessons"
-name = "上课"
-weekdays = ["07:00-18:00"]
-
-[[area]]
-id = "hall"
-name = "大厅"
-building = "main"
-hours = "lessons"
-
-[[node]]
-id = "node-1"
-name = "配电间"
-interval_s = 900
-
+const METER: &str = r#"
 [[meter]]
 id = "all"
 name = "总表"
@@ -69,55 +34,27 @@ const USUAL: Quarter = Quarter { power: 10_000, reactive: 2_500, currents: [15, 
 
 /// Returns what is found of a meter that told this, a day's number and an hour at a time.
 fn check(told: impl Fn(i64, i64) -> Quarter) -> Vec<FindingRow> {
-    let dir = TempDir::new().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    let book = SiteBookRow {
-        version: 0,
-        made: MONDAY,
-        author: "test".to_owned(),
-        note: String::new(),
-        text: BOOK.to_owned(),
-    };
-    store.journal().commit(|tx| tx.add_site_book(&book)).unwrap();
     let now = MONDAY + DAYS * DAY_S;
-    let clock = Clock::manual(now);
-    let ledger = Ledger::new(&store, &clock);
-    assert!(ledger.reload().unwrap(), "the site book has mistakes");
-    let (meter, node) = (Name::new("all").unwrap(), Name::new("node-1").unwrap());
+    let house = House::new(METER, now);
     let (mut active, mut reactive) = (0, 0);
     let mut arrivals = Vec::new();
-    for quarter in 0..=DAYS * 96 {
-        let instant = MONDAY + quarter * 900;
-        let now = told(quarter / 96, quarter % 96 / 4);
-        let [l1, l2, l3] = now.currents;
-        let readings = [
+    for poll in 0..=DAYS * POLLS {
+        let told = told(poll / POLLS, poll % POLLS / 4);
+        let [l1, l2, l3] = told.currents;
+        let values = [
             (Quantity::ActiveEnergyImport, active),
             (Quantity::ReactiveEnergyImport, reactive),
             (Quantity::CurrentL1, l1 * 1_000),
             (Quantity::CurrentL2, l2 * 1_000),
             (Quantity::CurrentL3, l3 * 1_000),
-        ]
-        .map(|(quantity, value)| Reading { quantity, value: Value::Measured(value) });
-        let pack = Pack {
-            meter,
-            instant,
-            boot: 1,
-            seq: u32::try_from(quarter).unwrap(),
-            clock: NodeClock::Synced,
-            readings: List::from_slice(&readings).unwrap(),
-        };
-        arrivals.push(Arrival { node, received: instant + 1, pack });
-        active += now.power * 1_000 / 4;
-        reactive += now.reactive * 1_000 / 4;
+        ];
+        arrivals.push(arrival("all", poll, MONDAY + poll * 900, &values));
+        active += told.power * 1_000 / 4;
+        reactive += told.reactive * 1_000 / 4;
     }
-    store.series().record(&arrivals).unwrap();
-    let watch = Watch::new(&store, &ledger, &clock, &Health::default(), &Live::default(), "");
-    watch.round(now).unwrap();
-    store.journal().view(|view| view.findings(&FindingFilter::default())).unwrap()
-}
-
-fn kinds(found: &[FindingRow]) -> Vec<&str> {
-    found.iter().map(|row| row.draft.kind.as_str()).collect()
+    house.record(&arrivals);
+    house.watch().round(now).unwrap();
+    house.findings()
 }
 
 #[test]
@@ -164,4 +101,29 @@ fn a_phase_that_carries_twice_the_others_is_found_while_it_lasts() {
     assert_eq!(found[0].draft.opened, MONDAY + 11 * DAY_S + 20 * 3_600);
     // 30 A where the mean is 20 A: half of it more.
     assert!(found[0].draft.evidence.contains(",500,150]"), "{}", found[0].draft.evidence);
+}
+
+#[test]
+fn a_quarter_hour_under_way_says_what_it_comes_to_and_what_must_go() {
+    let house = House::new(METER, MONDAY + 600);
+    // Twenty-four kilowatts for half an hour, and since the quarter hour began, ten minutes ago.
+    let told: Vec<_> = (0..=40)
+        .map(|minute| {
+            let values = [(Quantity::ActiveEnergyImport, minute * 400_000)];
+            arrival("all", minute, MONDAY + (minute - 30) * 60, &values)
+        })
+        .collect();
+    house.record(&told);
+    let site = house.ledger.site().unwrap();
+    let quarter = |at: i64| house.ledger.quarter_now(&site, &site.meters[0], at).unwrap();
+
+    let now = quarter(MONDAY + 600 + 20).unwrap();
+
+    assert_eq!((now.ends, now.limit_mw), (MONDAY + 900, 20_000_000));
+    assert_eq!(now.forecast_mw, 24_000_000);
+    // Four kilowatt-hours of five are gone; one is left for five minutes: half of it must go.
+    assert!(now.shed_mw.is_some_and(|it| (it - 12_000_000).abs() < 10), "{now:?}");
+    // Nothing came for five minutes, or the quarter hour has hardly begun.
+    assert_eq!(quarter(MONDAY + 899), None);
+    assert_eq!(quarter(MONDAY + 960), None);
 }

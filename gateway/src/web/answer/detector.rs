@@ -33,6 +33,24 @@ pub struct Detector {
     /// Its limit now, mW; null for kinds without a single one, or while it learns.
     #[schema(required)]
     pub limit_mw: Option<i64>,
+    /// The quarter hour under way, of demand; null for other kinds, or where too little is known.
+    #[schema(required)]
+    pub quarter: Option<Quarter>,
+}
+
+/// The quarter hour under way.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Quarter {
+    /// When it ends.
+    #[schema(format = DateTime)]
+    pub ends_at: String,
+    /// What its demand will be if it goes on as so far, mW.
+    pub forecast_mw: i64,
+    /// What is allowed, mW.
+    pub limit_mw: i64,
+    /// By how much the power must fall for the rest of it, mW; null while it stays within.
+    #[schema(required)]
+    pub shed_mw: Option<i64>,
 }
 
 /// A false alarm that raised a limit.

@@ -188,6 +188,10 @@ pub enum FindingKind {
     AfterHoursLoad,
     /// A pipe has burst.
     Burst,
+    /// A meter told nothing new for hours, and then all of it at once.
+    DropoutWithCatchUp,
+    /// Gas burns while the area is closed as if people were there.
+    GasWhenClosed,
     /// The base load crept up over weeks.
     HighBaseLoad,
     /// Water never stops.
@@ -210,6 +214,8 @@ pub enum FindingKind {
     Spike,
     /// A meter stands still: no amounts, or the same for ever.
     Stuck,
+    /// A meter and those behind it no longer agree as they used to.
+    SumMismatch,
     /// A load runs on a day off that usually rests then.
     WeekendRunning,
 }

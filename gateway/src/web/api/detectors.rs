@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 
 use super::meters::named_in;
 use crate::ledger::detectors_of;
-use crate::web::answer::detector::{Detector, Detectors, RaisingMark};
+use crate::web::answer::detector::{Detector, Detectors, Quarter, RaisingMark};
 use crate::web::answer::problem::Problem;
 use crate::web::auth::Reader;
 use crate::web::error::ApiError;
@@ -62,6 +62,11 @@ fn detectors(rooms: &Rooms, id: &str) -> Result<Detectors, ApiError> {
         } else {
             meter.supply.contract_mw.filter(|_| kind == FoundKind::PeakDemand)
         };
+        let quarter = if kind == FoundKind::PeakDemand {
+            rooms.ledger.quarter_now(&site, meter, now)?
+        } else {
+            None
+        };
         detectors.push(Detector {
             kind: kind.into(),
             learning_until: learning.map(|until| time::written(until, zone)),
@@ -69,6 +74,12 @@ fn detectors(rooms: &Rooms, id: &str) -> Result<Detectors, ApiError> {
             raised_milli: raised.milli,
             raised_by: raised_by.collect(),
             limit_mw: limit,
+            quarter: quarter.map(|it| Quarter {
+                ends_at: time::written(it.ends, zone),
+                forecast_mw: it.forecast_mw,
+                limit_mw: it.limit_mw,
+                shed_mw: it.shed_mw,
+            }),
         });
     }
     Ok(Detectors { meter: fill::meter(&site, &meter.id), detectors })

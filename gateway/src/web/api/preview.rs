@@ -105,7 +105,10 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
             .collect()
     };
     let rows = match kind {
-        FoundKind::AfterHoursLoad | FoundKind::HighBaseLoad | FoundKind::WeekendRunning => {
+        FoundKind::AfterHoursLoad
+        | FoundKind::GasWhenClosed
+        | FoundKind::HighBaseLoad
+        | FoundKind::WeekendRunning => {
             let risen = if kind == FoundKind::HighBaseLoad {
                 ledger.risen(&site, meter.medium, span)?
             } else {
@@ -132,6 +135,7 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
             ledger.silences(meter, span)?.iter().map(|it| row(it, Some(it.opened))).collect()
         }
         FoundKind::Burst
+        | FoundKind::DropoutWithCatchUp
         | FoundKind::Leak
         | FoundKind::RunningToilet
         | FoundKind::ScaleChange
@@ -141,6 +145,11 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
             let known = Span { from: span.from - LEARNT_S, to: span.to };
             let hours = Track::of_intervals(&ledger.intervals(meter, known)?).hourly();
             said(&site, meter, ledger.water_and_truth(meter, &hours, span.to)?)
+        }
+        FoundKind::SumMismatch => {
+            let known = Span { from: span.from - LEARNT_S, to: span.to };
+            let found = ledger.mismatches(&site, meter, known)?;
+            said(&site, meter, found.into_iter().map(|(_, spell)| (kind, spell)).collect())
         }
         FoundKind::PeakDemand | FoundKind::PhaseImbalance | FoundKind::PowerFactorLow => {
             said(&site, meter, ledger.supply(&site, meter, span, span.from)?)

@@ -155,17 +155,20 @@ impl Rows {
         let power_mw = meter.and_then(|meter| self.newest(meter)).and_then(|it| it.power_mw);
         let evidence = match kind {
             FoundKind::AfterHoursLoad
+            | FoundKind::GasWhenClosed
             | FoundKind::HighBaseLoad
             | FoundKind::LightsLeftOn
             | FoundKind::WeekendRunning => EvidenceTexts::read(&draft.evidence)?.0,
             FoundKind::SilentMeter
             | FoundKind::Leak
             | FoundKind::Burst
+            | FoundKind::DropoutWithCatchUp
             | FoundKind::PeakDemand
             | FoundKind::PhaseImbalance
             | FoundKind::PowerFactorLow
             | FoundKind::RunningToilet
             | FoundKind::Stuck
+            | FoundKind::SumMismatch
             | FoundKind::Spike
             | FoundKind::ScaleChange => Vec::new(),
         };
@@ -189,15 +192,18 @@ impl Rows {
                 }
                 // They rest by day, when they may draw what they like.
                 FoundKind::AfterHoursLoad
+                | FoundKind::GasWhenClosed
                 | FoundKind::HighBaseLoad
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
                 | FoundKind::Burst
+                | FoundKind::DropoutWithCatchUp
                 | FoundKind::PeakDemand
                 | FoundKind::PhaseImbalance
                 | FoundKind::PowerFactorLow
                 | FoundKind::RunningToilet
                 | FoundKind::Stuck
+                | FoundKind::SumMismatch
                 | FoundKind::Spike
                 | FoundKind::ScaleChange => None,
             },
@@ -209,16 +215,19 @@ impl Rows {
                 FoundKind::LightsLeftOn => limit_mw(&evidence),
                 // What is allowed differs from hour to hour: it stands with the evidence.
                 FoundKind::AfterHoursLoad
+                | FoundKind::GasWhenClosed
                 | FoundKind::HighBaseLoad
                 | FoundKind::SilentMeter
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
                 | FoundKind::Burst
+                | FoundKind::DropoutWithCatchUp
                 | FoundKind::PeakDemand
                 | FoundKind::PhaseImbalance
                 | FoundKind::PowerFactorLow
                 | FoundKind::RunningToilet
                 | FoundKind::Stuck
+                | FoundKind::SumMismatch
                 | FoundKind::Spike
                 | FoundKind::ScaleChange => None,
             },
@@ -247,6 +256,8 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         FoundKind::SilentMeter => "silent",
         FoundKind::AfterHoursLoad
         | FoundKind::Burst
+        | FoundKind::DropoutWithCatchUp
+        | FoundKind::GasWhenClosed
         | FoundKind::HighBaseLoad
         | FoundKind::Leak
         | FoundKind::PeakDemand
@@ -256,6 +267,7 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         | FoundKind::ScaleChange
         | FoundKind::Spike
         | FoundKind::Stuck
+        | FoundKind::SumMismatch
         | FoundKind::WeekendRunning => kind.code(),
     }
 }

@@ -32,6 +32,9 @@ fn without_a_contract_the_past_is_the_limit_and_is_learnt_first() {
     let found = peak_demand(&track(&kilowatts), &DemandLimits::default());
 
     // 99 kW and a twentieth of it: 103.95 kW.
+    let limit = demand_limit(&track(&kilowatts[..60 * 96]), &DemandLimits::default());
+    assert!(limit.is_some_and(|it| (103 * KW..105 * KW).contains(&it)), "{limit:?}");
+    assert_eq!(demand_limit(&track(&kilowatts[..9]), &DemandLimits::default()), None);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].from, (60 * 96 + 2) * 900);
 }
@@ -47,6 +50,8 @@ fn a_quarter_hour_is_warned_of_while_it_can_still_be_saved() {
     let saved = quarter_so_far(20 * KW, 600, 120 * KW - warning.shed_mw, 900, 100 * KW);
     assert_eq!(saved, None);
     assert_eq!(quarter_so_far(20 * KW, 900, 120 * KW, 900, 100 * KW), None);
+    // It is foretold also while it stays within.
+    assert_eq!(quarter_forecast(10 * KW, 600, 60 * KW, 900), Some(60 * KW));
 }
 
 proptest! {
