@@ -150,7 +150,9 @@ impl Blocks {
             let is_enough = 2 * length <= 3 * known.len();
             (is_enough && 0.0 < sum).then(|| sum / real(known.len()))
         };
-        Self { length, per_week, means: track.amounts.chunks(length).map(mean).collect() }
+        // A quarter of a day that is not over yet would say otherwise later.
+        let means = track.amounts.chunks_exact(length).map(mean).collect();
+        Self { length, per_week, means }
     }
 }
 
