@@ -228,20 +228,19 @@ impl Nights {
 
 /// The lowest hours of the day that ends with a night.
 fn lowest_of(days: &Days, day: usize) -> Option<f64> {
-    let mut hours = days.present(day.checked_sub(1)?, NIGHT.end..24);
-    let night = days.present(day, NIGHT);
-    let is_known = NIGHT_HOURS_MIN <= night.len()
-        && DAY_HOURS_MIN <= hours.len() + night.len()
+    let before = day.checked_sub(1)?;
+    let hours = NIGHT.end..24 + NIGHT.end;
+    let is_known = NIGHT_HOURS_MIN <= days.present(day, NIGHT).len()
+        && DAY_HOURS_MIN <= days.present(before, hours.clone()).len()
         && days.is_over(day, NIGHT.end - 1);
-    hours.extend(night);
-    if is_known { quantile(&mut hours, LOWEST_MILLI) } else { None }
+    if is_known { quantile(&mut days.bridged(before, hours), LOWEST_MILLI) } else { None }
 }
 
 /// The base load of the day that ends with a night: the middle of its lowest hours and of the
 /// night.
 fn base_of(days: &Days, day: usize) -> Option<f64> {
     let lowest = lowest_of(days, day)?;
-    let night = quantile(&mut days.present(day, NIGHT), NIGHT_MILLI)?;
+    let night = quantile(&mut days.bridged(day, NIGHT), NIGHT_MILLI)?;
     Some(lowest.max(0.0).sqrt() * night.max(0.0).sqrt())
 }
 
@@ -264,7 +263,7 @@ struct Rise {
 /// five weeks are known. A finding lasts until the load is back, or six weeks. Evidence is
 /// one day each: amount is its base load and limit what it was before, with what the site
 /// rose by, both in one step of that day. Waste is the sum of what lies above in every step
-/// of those days; nought while the rise is not larger than what the meter does by itself.
+/// of those days in which something was measured; nought while the rise is not larger than what the meter does by itself.
 #[must_use]
 pub fn high_base_load(
     load: &Load<'_>,
@@ -381,7 +380,8 @@ impl Looker<'_> {
             let (amount, limit) = (whole(base * part), whole(before * part));
             evidence.push(Evidence { start, amount, limit });
             let above = amount.saturating_sub(limit).max(0);
-            for step in (0..24).flat_map(|hour| days.steps(day, hour)) {
+            let is_measured = |step: &usize| load.track.amounts[*step].is_some();
+            for step in (0..24).flat_map(|hour| days.steps(day, hour)).filter(is_measured) {
                 waste = waste.saturating_add(above);
                 let at = load.track.instant(step);
                 cost = match (cost, load.pricing) {

@@ -136,8 +136,9 @@ impl LightsLimits {
 /// Opens after `limits.intervals_min` intervals in a row above the limit, of which the
 /// first began at least the grace after closing; holds since the first of them. Closes
 /// with the first interval at or below the limit, or when the area opens (overtime that
-/// was permitted is open). A gap neither opens nor closes; an estimate is a gap; part of
-/// an interval counts if it is above the limit already. Waste is the energy above the
+/// was permitted is open). A gap neither opens nor closes, and counts in a row of which two
+/// thirds are known; an estimate is a gap; part of an interval counts if it is above the
+/// limit already. Waste is the energy above the
 /// circuit's base load.
 ///
 /// `profile` is complete and in order of time, as [`crate::interval::consumption`] gives
@@ -206,7 +207,7 @@ fn runs(
     let mut findings = Vec::new();
     let mut run: Vec<Evidence> = Vec::new();
     let mut end_run = |run: &mut Vec<Evidence>, closed: Option<i64>| {
-        if intervals_min.max(1) <= run.len() {
+        if is_long(run, intervals_min) {
             findings.push(finding(circuit, std::mem::take(run), closed, pricing));
         }
         run.clear();
@@ -228,6 +229,17 @@ fn runs(
     }
     end_run(&mut run, None);
     findings
+}
+
+/// Whether a run lasts so many intervals, or came to do so counted through its gaps with no
+/// more than a third missing: six hours of light with an hour missing are six hours of light.
+fn is_long(run: &[Evidence], intervals_min: usize) -> bool {
+    let Some(first) = run.first() else { return false };
+    let is_enough = |(known, last): (usize, &Evidence)| {
+        let length = usize::try_from((last.start - first.start) / INTERVAL_S + 1).unwrap_or(0);
+        intervals_min <= length && 2 * length <= 3 * known
+    };
+    intervals_min <= run.len() || (1..).zip(run).any(is_enough)
 }
 
 fn finding(

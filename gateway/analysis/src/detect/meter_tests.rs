@@ -154,6 +154,28 @@ fn twice_as_much_at_every_hour_is_a_change_of_scale_until_it_is_back() {
 }
 
 #[test]
+fn a_change_of_scale_is_found_on_a_meter_that_is_accused_of_one_already() {
+    let mut amounts = days(110);
+    for (hour, amount) in amounts.iter_mut().enumerate() {
+        match hour / DAY {
+            60..70 | 80.. => *amount = *amount * 17 / 10,
+            70..80 => *amount = *amount * 34 / 10,
+            _ => {}
+        }
+    }
+
+    let faults = found(&hours(&amounts));
+
+    let scales: Vec<_> = faults.scales.iter().map(hour).collect();
+    let [(1_440, _, _), (from, noticed, Some(until))] = scales.as_slice() else {
+        panic!("{scales:?}")
+    };
+    assert_eq!(*from, 70 * 24);
+    assert!((74 * 24..=75 * 24).contains(noticed), "{scales:?}");
+    assert!((79 * 24..82 * 24).contains(until), "{scales:?}");
+}
+
+#[test]
 fn twice_as_much_by_day_alone_is_use_and_no_change_of_scale() {
     let mut amounts = days(90);
     for (hour, amount) in amounts.iter_mut().enumerate().skip(45 * DAY) {

@@ -13,7 +13,7 @@
 
 use std::ops::Range;
 
-use super::days::{Days, Load, mean, real, share, whole};
+use super::days::{Days, Load, bridged, mean, real, share, whole};
 use crate::{
     finding::{Evidence, Finding, FindingKind, Told},
     money::Cost,
@@ -204,17 +204,15 @@ impl<'a> Looker<'a> {
         if !self.is_looked_at(day) {
             return None;
         }
-        let hours = self.stretch.hours.clone();
-        let asked = hours.len();
-        let mut within: Vec<f64> = hours.filter_map(|hour| self.over_usual(day, hour)).collect();
-        let beside: Vec<f64> =
-            self.stretch.beside.iter().filter_map(|&hour| self.over_usual(day, hour)).collect();
+        let over = |hour| self.over_usual(day, hour);
+        let within: Vec<Option<f64>> = self.stretch.hours.clone().map(over).collect();
+        let beside: Vec<Option<f64>> = self.stretch.beside.iter().copied().map(over).collect();
         // Of a night of which a third is missing nothing is said.
-        if within.len() * 3 < asked * 2 {
+        if within.iter().flatten().count() * 3 < within.len() * 2 {
             return None;
         }
-        let within = quantile(&mut within, LOW_HOURS_MILLI)?;
-        Some(Excess { within, beside: mean(&beside).unwrap_or(0.0) })
+        let within = quantile(&mut bridged(&within), LOW_HOURS_MILLI)?;
+        Some(Excess { within, beside: mean(&bridged(&beside)).unwrap_or(0.0) })
     }
 
     /// Judges a day whose hours are over.

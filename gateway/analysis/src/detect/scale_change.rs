@@ -9,9 +9,12 @@
 //! its transformers; enter the meter's event with the day it happened. The figures since
 //! then are wrong by the factor in the evidence (measured, and what was to be expected).
 //!
-//! Two ways to see it:
+//! Three ways to see it:
 //! - without an outage: for three days nearly every quarter of a day lies above (or below)
 //!   the same quarter of the weeks before by far more than a quarter of it;
+//! - from one quarter of a day to the next nearly all of five days lie otherwise, by as
+//!   much, than the three days just before did against the same weeks: a meter that has
+//!   wandered from its past hides a change from the first way, or is accused of one already;
 //! - after an outage of days to years: the days since, each against days as cold as it
 //!   before the outage where the temperature is known, else against days of the same
 //!   season, differ by a factor of more than two, nearly all of them.
@@ -25,14 +28,25 @@ use crate::track::Track;
 
 use super::spell::{Spell, amount, quantile, real, rounded, steps};
 
+mod step;
+
 /// Two changes seen both ways within this time are one, s.
 const NEAR_S: i64 = 21 * 86_400;
+
+/// A step that is seen so near another change is that change, s.
+const SAME_S: i64 = 4 * 86_400;
+
+/// Blocks of a day.
+const DAY_BLOCKS: usize = 4;
 
 /// What is allowed of a meter's scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ScaleLimits {
     /// How long it must have lasted, blocks of a quarter of a day.
     pub blocks: usize,
+    /// How long a step from one block to the next must have lasted, blocks: a long weekend
+    /// or a hot spell is over by then.
+    pub step_blocks: usize,
     /// How many of those blocks may be otherwise.
     pub blocks_otherwise: usize,
     /// By which factor all of the others must differ.
@@ -57,6 +71,7 @@ impl Default for ScaleLimits {
     fn default() -> Self {
         Self {
             blocks: 12,
+            step_blocks: 20,
             blocks_otherwise: 1,
             each: 1.32,
             middle: 1.5,
@@ -98,8 +113,23 @@ pub fn scale_change(
             spells.push(spell);
         }
     }
-    spells.sort_by_key(|it| it.from);
-    spells
+    spells.extend(step::from_one_day(&track, &blocks, limits));
+    // What was said first is said; what is near it, or is where it ends, is the same change.
+    spells.sort_by_key(|it| it.noticed);
+    let mut told: Vec<Spell> = Vec::new();
+    for spell in spells {
+        let is_near = |it: i64| (it - spell.from).abs() < SAME_S;
+        let is_end = |it: &Spell| it.until.is_some_and(is_near) && is_up(it) != is_up(&spell);
+        if !told.iter().any(|it| is_near(it.from) || is_end(it)) {
+            told.push(spell);
+        }
+    }
+    told.sort_by_key(|it| it.from);
+    told
+}
+
+fn is_up(spell: &Spell) -> bool {
+    spell.evidence.iter().any(|it| it.limit < it.amount)
 }
 
 /// Mean amounts of quarters of a day; `None` with less than two thirds measured or nothing
@@ -120,7 +150,9 @@ impl Blocks {
             let is_enough = 2 * length <= 3 * known.len();
             (is_enough && 0.0 < sum).then(|| sum / real(known.len()))
         };
-        Self { length, per_week, means: track.amounts.chunks(length).map(mean).collect() }
+        // A quarter of a day that is not over yet would say otherwise later.
+        let means = track.amounts.chunks_exact(length).map(mean).collect();
+        Self { length, per_week, means }
     }
 }
 
@@ -138,6 +170,24 @@ fn before(learnt: &[Option<f64>], block: usize, per_week: usize) -> Option<f64> 
     known.sort_unstable_by(f64::total_cmp);
     let (low, high) = (known[(known.len() - 1) / 2], known[known.len() / 2]);
     Some(f64::midpoint(low, high))
+}
+
+/// Returns the block from some block on at which the ratios make their largest step: a meter that wandered
+/// before lay above already, and the change began later.
+fn largest_step(ratios: &[Option<f64>], first: usize, sign: f64) -> usize {
+    let step = |at: usize| {
+        let middle = |part: &[Option<f64>]| {
+            let known: Vec<f64> = part.iter().flatten().copied().collect();
+            (3 <= known.len()).then(|| known.iter().sum::<f64>() / real(known.len()))
+        };
+        let before = middle(&ratios[at.checked_sub(DAY_BLOCKS)?..at])?;
+        let after = middle(ratios.get(at..at + DAY_BLOCKS)?)?;
+        Some((after - before) * sign)
+    };
+    (first..ratios.len())
+        .filter_map(|at| Some((at, step(at)?)))
+        .max_by(|one, other| one.1.total_cmp(&other.1).then(other.0.cmp(&one.0)))
+        .map_or(first, |it| it.0)
 }
 
 fn sudden(track: &Track, blocks: &Blocks, limits: &ScaleLimits) -> Vec<Spell> {
@@ -188,6 +238,7 @@ fn sudden(track: &Track, blocks: &Blocks, limits: &ScaleLimits) -> Vec<Spell> {
                 while 0 < first && ratios[first - 1].is_some() && differs(first - 1) {
                     first -= 1;
                 }
+                let first = largest_step(&ratios, first, factor.signum());
                 learnt[first..=block].fill(None);
                 let measured = blocks.means[block].unwrap_or(0.0);
                 let spell = Spell {

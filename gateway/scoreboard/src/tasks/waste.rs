@@ -7,7 +7,8 @@
 //! spike or a doubled scale is a fault of the meter and wastes nothing.)
 //! Flagged is the waste that findings of the three detectors state, spread evenly over the
 //! steps of their evidence; that of a base load, whose evidence is a row a day, over the days
-//! as those rows state it and evenly over the steps of each. Where two speak of a step the
+//! as those rows state it and evenly over the steps of each that were measured (of a step
+//! that was not, neither says anything). Where two speak of a step the
 //! larger counts. What was waste of it is, step by
 //! step, the lesser of both. Steps within labels of other kinds are left out of all sums: a
 //! doubled scale is its own detector's business. Findings said in the warm-up are left out. Estimate error: of
@@ -227,6 +228,7 @@ fn spread(finding: &Finding, track: &Track) -> Vec<(usize, f64)> {
         .iter()
         .filter_map(|it| Some((place(it.start)?, weight(it))))
         .flat_map(|(first, weight)| (first..first + steps).map(move |step| (step, weight)))
+        .filter(|(step, _)| track.amounts.get(*step).is_some_and(Option::is_some))
         .collect();
     let all: f64 = weights.iter().map(|it| it.1).sum();
     let part = if 0.0 < all { real(finding.waste) / all } else { 0.0 };

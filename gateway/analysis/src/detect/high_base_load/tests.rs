@@ -84,6 +84,22 @@ fn waste_is_what_its_rows_say() {
 }
 
 #[test]
+fn hours_that_are_missing_change_neither_the_saying_nor_waste_anything() {
+    let track = site(130, creeping);
+    let mut gappy = track.clone();
+    for hour in (0..gappy.amounts.len()).filter(|hour| hour * 7919 % 20 == 0) {
+        gappy.amounts[hour] = None;
+    }
+
+    let (whole, gappy) = (look(&track, &Rises::new(), MONDAY), look(&gappy, &Rises::new(), MONDAY));
+
+    let ([whole], [told]) = (&whole[..], &gappy[..]) else { panic!("{whole:?} {gappy:?}") };
+    assert_eq!((told.at, told.finding.opened), (whole.at, whole.finding.opened));
+    let measured = whole.finding.waste * 19 / 20;
+    assert!((told.finding.waste - measured).abs() < measured / 50, "{}", told.finding.waste);
+}
+
+#[test]
 fn a_meter_that_wanders_as_far_by_itself_wastes_nothing_that_could_be_told() {
     let wandering = |day: i64| {
         let swing = (0.25 * (super::super::days::real(day) / 8.0).sin()).exp();

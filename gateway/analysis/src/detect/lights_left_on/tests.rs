@@ -252,6 +252,9 @@ fn a_circuit_nothing_is_known_of_is_left_in_peace() {
     assert_eq!(lights_left_on(&circuit, &intervals, |_| false, &limits, None), []);
 }
 
+/// What is missing, as an amount.
+const GAP: i64 = -1;
+
 fn faint(hours: &str, amounts: &[(i64, usize)], usual: Option<i64>) -> Vec<Finding> {
     let (meter, area) = (name("light-2f-east"), name("2f-east"));
     let levels = Levels { base_load: Some(BASE), standby: Some(BASE), working_p90: Some(ON) };
@@ -259,7 +262,10 @@ fn faint(hours: &str, amounts: &[(i64, usize)], usual: Option<i64>) -> Vec<Findi
     let amounts = amounts.iter().flat_map(|&(amount, count)| std::iter::repeat_n(amount, count));
     let intervals: Vec<_> = (0..)
         .zip(amounts)
-        .map(|(index, amount)| IntervalAmount { measured: amount, ..drawn(index, '.') })
+        .map(|(index, amount)| match amount {
+            GAP => drawn(index, '?'),
+            measured => IntervalAmount { measured, ..drawn(index, '.') },
+        })
         .collect();
     let hours: Vec<_> = hours.chars().map(|hour| hour == 'o').collect();
     let is_open = |instant: i64| {
@@ -279,6 +285,16 @@ fn a_few_lights_are_found_when_they_stay_on_for_six_hours() {
     assert_eq!(visit, []);
     assert_eq!(night.len(), 1);
     assert_eq!(night[0].waste, 24 * 95_000);
+}
+
+#[test]
+fn an_hour_that_is_missing_shortens_no_night_unless_a_third_is() {
+    let night = |gap| {
+        faint("-", &[(BASE, 8), (195_000, 8), (GAP, gap), (195_000, 16 - gap), (BASE, 8)], None)
+    };
+
+    let ([one], none) = (&night(4)[..], night(9)) else { panic!("{:?}", night(4)) };
+    assert_eq!((one.waste, none), (20 * 95_000, Vec::new()));
 }
 
 #[test]

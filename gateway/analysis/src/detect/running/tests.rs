@@ -127,6 +127,22 @@ fn a_saturday_that_runs_is_told_at_midnight() {
 }
 
 #[test]
+fn a_missing_hour_takes_no_saturday_back() {
+    // Three of the eleven hours that are looked at are low, and no more may be.
+    let mut track =
+        office(80, |day, hour| i64::from(day == 75 && (8..16).contains(&hour)) * 1_800_000);
+    let whole = look(&track, true, track.start);
+    let noon = usize::try_from(75 * 96 + 12 * 4).unwrap();
+    track.amounts[noon..noon + 4].fill(None);
+
+    let found = look(&track, true, track.start);
+
+    let ([whole], [told]) = (&whole[..], &found[..]) else { panic!("{whole:?} {found:?}") };
+    assert_eq!((told.at, told.finding.opened), (whole.at, whole.finding.opened));
+    assert!(told.finding.waste < whole.finding.waste, "an hour that was not measured wasted");
+}
+
+#[test]
 fn a_night_of_which_a_third_is_missing_says_nothing() {
     let mut track = office(80, |day, hour| if is_night(70, day, hour) { 1_800_000 } else { 0 });
     let first = usize::try_from(70 * 96 + 21 * 4).unwrap();
