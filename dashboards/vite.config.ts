@@ -6,7 +6,7 @@ import { compress } from './compress.ts';
  * Sections of the shared catalogue that only the gateway prints. What a mail says of a finding
  * and what to do stands on the finding's page in the same words.
  */
-const NOT_ON_PAGES = /^(mail(?!\.\w+\.opened\.(lead|step))|report|error)\./;
+const NOT_ON_PAGES = /^(mail(?!\.\w+\.opened\.(lead|step))|report|error|savings|scan)\./;
 
 /** Leaves out of the catalogue what no page says. */
 function catalogue(): Plugin {
