@@ -17,8 +17,9 @@ use crate::store::series::{Changes, Mark};
 /// One UTC day: the length of a block, s. Intervals nest in it in every zone.
 pub(super) const BLOCK_S: i64 = 86_400;
 
-/// What blocks may take together, bytes: a month of 2,000 meters, most of it measured.
-const BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What blocks may take together, bytes: a week of 2,000 meters, all of it measured. More is
+/// asked for by the walks through weeks only, which no cache of a gateway would hold.
+const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Places in the order in which blocks were worked out that are kept without a look at them.
 const ORDER_MIN: usize = 1_024;
@@ -107,9 +108,9 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// What it takes, with its place among the others.
+    /// What it takes, with its place among the others and in their order.
     fn bytes(&self) -> usize {
-        self.amounts.bytes() + 2 * size_of::<Self>()
+        self.amounts.bytes() + size_of::<(i64, Self)>() + 2 * size_of::<Place>()
     }
 
     fn is_open(&self) -> bool {
@@ -132,6 +133,14 @@ struct Kept {
 }
 
 impl Kept {
+    /// Gives back what room there is for many more: a walk through weeks leaves it behind.
+    fn fit(&mut self) {
+        let usual = self.blocks.len() + self.blocks.len() / 4 + 2;
+        if 2 * usual < self.blocks.capacity() {
+            self.blocks.shrink_to(usual);
+        }
+    }
+
     /// Keeps the blocks that are wanted; returns the bytes of the others.
     fn keep(&mut self, is_wanted: impl Fn(i64, &Block) -> bool) -> Sum {
         let mut gone = Sum::default();
@@ -190,19 +199,46 @@ impl Sum {
     }
 }
 
+/// A block by the place of its meter in [`Memory`], and its day: a name takes four times as
+/// much.
+type Place = (u32, i32);
+
+fn index(meter: u32) -> usize {
+    usize::try_from(meter).unwrap_or(usize::MAX)
+}
+
 /// What is remembered of all meters.
 #[derive(Default)]
 pub(super) struct Memory {
     mark: Mark,
-    meters: HashMap<Name, Kept>,
+    places: HashMap<Name, u32>,
+    meters: Vec<Kept>,
     /// How many blocks there are, and what they take.
     held: Sum,
     // In the order in which they were worked out; the oldest goes first. A block that was
     // forgotten may still stand here.
-    order: VecDeque<(Name, i64)>,
+    order: VecDeque<Place>,
 }
 
 impl Memory {
+    fn kept(&self, meter: &Name) -> Option<&Kept> {
+        self.meters.get(index(*self.places.get(meter)?))
+    }
+
+    fn kept_mut(&mut self, meter: &Name) -> Option<&mut Kept> {
+        self.meters.get_mut(index(*self.places.get(meter)?))
+    }
+
+    /// Makes a place for a meter that has none.
+    fn admit(&mut self, meter: &Name) {
+        if !self.places.contains_key(meter)
+            && let Ok(place) = u32::try_from(self.meters.len())
+        {
+            self.places.insert(*meter, place);
+            self.meters.push(Kept::default());
+        }
+    }
+
     /// Returns up to where changes are taken up.
     pub(super) fn mark(&self) -> Mark {
         self.mark
@@ -213,7 +249,8 @@ impl Memory {
     pub(super) fn forget(&mut self, changes: &Changes) {
         self.mark = changes.mark;
         for change in &changes.spans {
-            let kept = self.meters.entry(change.meter).or_default();
+            self.admit(&change.meter);
+            let Some(kept) = self.kept_mut(&change.meter) else { continue };
             kept.changed = changes.mark;
             let is_met = |block: &Block| block.is_met_by(change.first, change.last);
             let in_order = kept.tail.as_mut().filter(|tail| tail.is_before(change.first));
@@ -237,7 +274,7 @@ impl Memory {
         day: i64,
         (held, rules): (&Held, CounterRules),
     ) -> Option<&Block> {
-        let kept = self.meters.get(meter)?;
+        let kept = self.kept(meter)?;
         let block = kept.block(day)?;
         let is_current =
             |tail: &Tail| !block.is_open() || (!tail.is_behind && block.as_of == tail.until);
@@ -247,21 +284,22 @@ impl Memory {
 
     /// Returns a block as it was when the tail was, whatever came in order since.
     pub(super) fn block_before(&self, meter: &Name, day: i64, tail: &Tail) -> Option<&Block> {
-        let block = self.meters.get(meter)?.block(day)?;
+        let block = self.kept(meter)?.block(day)?;
         let is_same = block.events == tail.events && block.rules == tail.rules;
         (is_same && (!block.is_open() || block.as_of == tail.until)).then_some(block)
     }
 
     /// Returns the tail of a meter.
     pub(super) fn tail(&self, meter: &Name) -> Option<&Tail> {
-        self.meters.get(meter)?.tail.as_ref()
+        self.kept(meter)?.tail.as_ref()
     }
 
     /// Forgets the tail of a meter, and what rests on it.
     pub(super) fn forget_tail(&mut self, meter: &Name) {
-        let Some(kept) = self.meters.get_mut(meter) else { return };
+        let Some(kept) = self.kept_mut(meter) else { return };
         kept.tail = None;
-        self.held.less(kept.keep(|_, block| !block.is_open()));
+        let gone = kept.keep(|_, block| !block.is_open());
+        self.held.less(gone);
     }
 
     /// Puts another tail in the place of one, with the blocks that go with it.
@@ -272,18 +310,18 @@ impl Memory {
         blocks: Vec<(i64, Block)>,
         mark: Mark,
     ) {
-        let Some(kept) = self.meters.get_mut(meter) else { return };
+        let Some(kept) = self.kept_mut(meter) else { return };
         let is_it =
             kept.tail.as_ref().is_some_and(|tail| tail.is_behind && tail.until == from.until);
         if !is_it || mark < kept.changed {
             // Somebody was quicker, or something came meanwhile.
             return;
         }
-        if to.is_none() {
-            // Without a tail, what is open must be as of now.
-            self.held.less(kept.keep(|_, block| !block.is_open()));
-        }
+        // Without a tail, what is open must be as of now.
+        let is_kept = to.is_some();
         kept.tail = to;
+        let gone = kept.keep(|_, block| is_kept || !block.is_open());
+        self.held.less(gone);
         self.put(meter, blocks);
     }
 
@@ -296,7 +334,8 @@ impl Memory {
         tail: Option<Tail>,
         mark: Mark,
     ) {
-        let kept = self.meters.entry(*meter).or_default();
+        self.admit(meter);
+        let Some(kept) = self.kept_mut(meter) else { return };
         if mark < kept.changed {
             // A reading came while we worked; what we have may be of yesterday.
             return;
@@ -308,17 +347,23 @@ impl Memory {
     }
 
     fn put(&mut self, meter: &Name, blocks: Vec<(i64, Block)>) {
-        let Some(kept) = self.meters.get_mut(meter) else { return };
+        let Some(&place) = self.places.get(meter) else { return };
+        let Some(kept) = self.meters.get_mut(index(place)) else { return };
         for (day, block) in blocks {
+            // No day of ours is further away; one that was would be worked out each time.
+            let Ok(short) = i32::try_from(day) else { continue };
             self.held.add(&block);
             match kept.insert(day, block) {
                 Some(before) => self.held.less(Sum::of(&before)),
-                None => self.order.push_back((*meter, day)),
+                None => self.order.push_back((place, short)),
             }
         }
+        kept.fit();
         while BYTES_MAX < self.held.bytes {
-            let Some((meter, day)) = self.order.pop_front() else { break };
-            let gone = self.meters.get_mut(&meter).and_then(|kept| kept.remove(day));
+            let Some((place, day)) = self.order.pop_front() else { break };
+            let Some(kept) = self.meters.get_mut(index(place)) else { continue };
+            let gone = kept.remove(day.into());
+            kept.fit();
             self.held.less(gone.as_ref().map(Sum::of).unwrap_or_default());
         }
         // What was forgotten and worked out again stands here twice: of 2,000 meters read each
@@ -326,9 +371,10 @@ impl Memory {
         if ORDER_MIN.max(2 * self.held.count) < self.order.len() {
             let meters = &self.meters;
             let mut seen = HashSet::with_capacity(self.held.count);
-            self.order.retain(|(meter, day)| {
-                let is_there = meters.get(meter).is_some_and(|kept| kept.block(*day).is_some());
-                is_there && seen.insert((*meter, *day))
+            self.order.retain(|&(place, day)| {
+                let is_there =
+                    meters.get(index(place)).is_some_and(|kept| kept.block(day.into()).is_some());
+                is_there && seen.insert((place, day))
             });
             self.order.shrink_to(ORDER_MIN.max(2 * self.held.count));
         }
@@ -376,7 +422,8 @@ mod tests {
             memory.remember(&meter, vec![(day, block(day))], None, Mark(0));
         }
 
-        let kept: Vec<i64> = memory.meters[&meter].blocks.iter().map(|(day, _)| *day).collect();
+        let kept: Vec<i64> =
+            memory.kept(&meter).unwrap().blocks.iter().map(|(day, _)| *day).collect();
         assert_eq!(kept, (100..fit + 100).collect::<Vec<_>>());
         assert!(memory.held.bytes <= BYTES_MAX);
     }
