@@ -29,7 +29,8 @@ impl House {
         for &now in instants {
             let come = told.partition_point(|it| it.received <= now);
             let (before, after) = told.split_at(come);
-            (told, ()) = (after, self.record(before));
+            self.record(before);
+            told = after;
             self.clock.set(now);
             watch.round(now).unwrap();
             rounds.push(self.findings());

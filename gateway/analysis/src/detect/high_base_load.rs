@@ -263,7 +263,8 @@ struct Rise {
 /// five weeks are known. A finding lasts until the load is back, or six weeks. Evidence is
 /// one day each: amount is its base load and limit what it was before, with what the site
 /// rose by, both in one step of that day. Waste is the sum of what lies above in every step
-/// of those days in which something was measured; nought while the rise is not larger than what the meter does by itself.
+/// of those days in which something was measured; nought while the rise is not larger than what
+/// the meter does by itself.
 #[must_use]
 pub fn high_base_load(
     load: &Load<'_>,

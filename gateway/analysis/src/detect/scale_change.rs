@@ -172,8 +172,8 @@ fn before(learnt: &[Option<f64>], block: usize, per_week: usize) -> Option<f64> 
     Some(f64::midpoint(low, high))
 }
 
-/// Returns the block from some block on at which the ratios make their largest step: a meter that wandered
-/// before lay above already, and the change began later.
+/// Returns the block from some block on at which the ratios make their largest step: a meter
+/// that wandered before lay above already, and the change began later.
 fn largest_step(ratios: &[Option<f64>], first: usize, sign: f64) -> usize {
     let step = |at: usize| {
         let middle = |part: &[Option<f64>]| {
