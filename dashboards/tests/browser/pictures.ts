@@ -15,11 +15,15 @@ const gateway = new Gateway(new URL('../../dist', import.meta.url).pathname);
 const origin = await gateway.listen();
 const browser = await launch();
 
-async function take(name: string, path: string, width: number, language: Language, theme: Theme): Promise<void> {
+async function take(name: string, path: string, width: number, language: Language, theme: Theme, button?: string): Promise<void> {
   const file = `${name}-${width}-${language}-${theme}.png`;
   if (!file.includes(wanted)) return;
   const { page, faults } = await open(browser, origin, { width, language, theme });
   await visit(page, origin + path);
+  if (button !== undefined) {
+    await page.locator(button).click();
+    await page.waitForLoadState('networkidle');
+  }
   // The whole page as one screen: a bar at the foot must not lie across its middle.
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   await page.setViewportSize({ width, height: Math.max(height, 740) });
@@ -35,6 +39,8 @@ for (const width of [PHONE, PC]) {
       gateway.campus.scenario = 'left_on';
       gateway.campus.setupNeeded = false;
       for (const [name, path] of Object.entries(PATHS)) await take(name, path, width, language, theme);
+      // What they answer, and not only what they ask.
+      for (const name of ['preview', 'savings']) await take(`${name}-answered`, PATHS[name] ?? '/', width, language, theme, '.ask-form [type=submit]');
       for (const scenario of ['all_off', 'working', 'no_data', 'just_closed', 'learning'] as Scenario[]) {
         gateway.campus.scenario = scenario;
         await take(`today-${scenario}`, '/', width, language, theme);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tracing_subscriber::EnvFilter;
 
-use super::memory::with_few_arenas;
+use super::memory::with_one_arena;
 use super::{asked_to_end, runtime, say};
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
@@ -16,7 +16,7 @@ use crate::run::House;
 
 /// Runs the gateway until it is asked to end.
 pub(super) fn run(path: &Path, clock: Clock) -> Result<()> {
-    with_few_arenas();
+    with_one_arena();
     let config = Config::load(path)?;
     log(config.log);
     runtime()?.block_on(async {
@@ -36,7 +36,7 @@ pub(super) fn demo(
     data: Option<PathBuf>,
     weeks: u32,
 ) -> Result<()> {
-    with_few_arenas();
+    with_one_arena();
     log_to_terminal();
     let options = demo::Options { speed, listen, data, weeks };
     runtime()?.block_on(demo::show(options, |line| say(line), asked_to_end()))
