@@ -387,7 +387,9 @@ fn silent_times_are_those_of_the_standard() {
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(24))]
+    #![proptest_config(proptest::test_runner::Config::with_cases(
+        proptest::test_runner::Config::default().cases / 10
+    ))]
     #[test]
     fn whatever_stands_before_an_answer_it_is_found_or_told_why_not(
         noise in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..40),

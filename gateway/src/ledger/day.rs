@@ -243,8 +243,8 @@ impl Ledger {
 
     /// Returns the share of readings accepted, of those that should be there between the
     /// beginning of a local day and now, in thousandths of a percent: those that numbers
-    /// tell of, and where none do, those that the polling interval says were due. Meters whose sender
-    /// numbers nothing are left out: of them nobody knows what should be there.
+    /// tell of, and where none do, those that the polling interval says were due. Meters whose
+    /// sender numbers nothing are left out: of them nobody knows what should be there.
     ///
     /// # Errors
     ///

@@ -154,7 +154,8 @@ impl Ledger {
     }
 
     /// Returns what the detectors of loads say of a meter: nights, days off, a rising base
-    /// load and gas while nobody is there, those that could first be said within the span. `kinds` says which.
+    /// load and gas while nobody is there, those that could first be said within the span.
+    /// `kinds` says which.
     ///
     /// # Errors
     ///

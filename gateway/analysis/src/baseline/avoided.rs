@@ -84,7 +84,7 @@ pub fn avoided(
     let (mut measured, mut expected, mut steps) = (0, 0.0, 0);
     for row in &rows {
         if let (Some(used), Some(told)) = (row.amount, baseline.tell(row)) {
-            measured += amount(used);
+            measured = i64::saturating_add(measured, amount(used));
             expected += told;
             steps += 1;
         }

@@ -110,7 +110,7 @@ fn day(hours: &[Row]) -> Row {
     Row {
         hour: 0,
         amount: enough.then(|| amounts.iter().sum::<f64>() * scale),
-        measured: hours.iter().map(|it| it.measured).sum(),
+        measured: hours.iter().fold(0, |sum, it| it.measured.saturating_add(sum)),
         // Half a day of weather is a day's mean to a degree (OpenDSM).
         temperature: (12 <= degrees.len())
             .then(|| degrees.iter().sum::<f64>() / count(degrees.len())),
@@ -161,7 +161,8 @@ fn sum(track: &Track, from: i64, to: i64) -> Option<i64> {
         return None;
     }
     while track.instant(at) < to {
-        total = Some(total.unwrap_or(0) + track.amounts.get(at).copied().flatten()?);
+        let amount = track.amounts.get(at).copied().flatten()?;
+        total = Some(total.unwrap_or(0_i64).saturating_add(amount));
         at += 1;
     }
     total

@@ -1,8 +1,8 @@
 //! Everything that is said of a meter itself, one finding for each cause.
 //!
 //! The sum that comes after a standstill is no spike, also where it stood still for too short
-//! a time to be accused; and neither a spike nor a standstill is a change of scale: what one detector explains, the next does not see. The order is
-//! standstill, spike, change of scale.
+//! a time to be accused; and neither a spike nor a standstill is a change of scale: what one
+//! detector explains, the next does not see. The order is standstill, spike, change of scale.
 
 use crate::track::Track;
 

@@ -235,7 +235,7 @@ fn nothing_panics_or_floods() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 10))]
 
     #[test]
     fn nothing_after_the_notice_is_needed(

@@ -374,7 +374,7 @@ proptest! {
 
 proptest! {
     // Each case opens two stores on the disk.
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
 
     /// A day's messages in any order, some of them twice: what a reader sees is the same.
     #[test]

@@ -384,7 +384,7 @@ fn expected_packs(sent: &[Arrival], meter: &str) -> Vec<Arrival> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 8))]
 
     #[test]
     fn any_order_any_repetition_any_batches_and_any_flushes_read_the_same(

@@ -162,7 +162,7 @@ fn a_quiet_meter_and_a_new_one_say_nothing() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 16))]
 
     #[test]
     fn absurd_series_neither_panic_nor_flood(

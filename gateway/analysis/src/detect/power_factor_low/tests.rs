@@ -48,7 +48,7 @@ fn the_day_under_way_and_a_day_without_load_are_not_judged() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 4))]
 
     #[test]
     fn absurd_series_do_not_panic_and_what_comes_later_changes_no_beginning(

@@ -224,7 +224,7 @@ fn absurd() -> impl Strategy<Value = Track> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 16))]
 
     #[test]
     fn absurd_series_neither_panic_nor_flood(track in absurd()) {
