@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use analysis::calendar::Exception;
-use analysis::finding::{Finding, FindingKind};
+use analysis::finding::{Evidence, Finding, FindingKind};
 use analysis::interval::{INTERVAL_S, Span, interval_start};
 use analysis::profile::{LEVEL_S, day_start};
 use analysis::site::{Meter, Site};
@@ -40,7 +40,10 @@ use crate::health::{Code, Health, Level};
 use crate::ledger::Ledger;
 use crate::letter::LetterError;
 use crate::live::{Happening, Live};
-use crate::store::journal::{FindingChange, FindingDraft, FindingFilter, FindingRow, FindingState};
+use crate::store::journal::{
+    FindingChange, FindingDraft, FindingFilter, FindingRow, FindingState, WrittenEvidence,
+    WrittenInterval,
+};
 use crate::store::{Store, StoreError};
 
 /// How many days each round looks back for lights: so long may readings be late and still
@@ -374,14 +377,10 @@ fn withdrawn(row: &FindingRow, kind: FindingKind) -> Finding {
 }
 
 fn draft(finding: &Finding, cause: &str, events: &[i64]) -> FindingDraft {
-    let intervals: Vec<[i64; 3]> =
-        finding.evidence.iter().map(|it| [it.start, it.amount, it.limit]).collect();
-    // A list alone where there are no events, as it was before there were any.
-    let evidence = if events.is_empty() {
-        serde_json::json!(intervals)
-    } else {
-        serde_json::json!({ "intervals": intervals, "events": events })
-    };
+    let interval =
+        |it: &Evidence| WrittenInterval { start: it.start, amount: it.amount, limit: it.limit };
+    let intervals = finding.evidence.iter().map(interval).collect();
+    let evidence = WrittenEvidence { intervals, events: events.to_vec() };
     FindingDraft {
         cause: cause.to_owned(),
         kind: finding.kind.code().to_owned(),
@@ -391,6 +390,6 @@ fn draft(finding: &Finding, cause: &str, events: &[i64]) -> FindingDraft {
         closed: finding.closed,
         waste: finding.waste,
         cost_e4: finding.cost_e4.unwrap_or(0),
-        evidence: evidence.to_string(),
+        evidence: evidence.text(),
     }
 }

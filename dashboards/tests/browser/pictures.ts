@@ -39,6 +39,7 @@ for (const width of [PHONE, PC]) {
       gateway.campus.scenario = 'left_on';
       gateway.campus.setupNeeded = false;
       for (const [name, path] of Object.entries(PATHS)) await take(name, path, width, language, theme);
+      await take('meter-demand', '/meters/office-main', width, language, theme);
       // What they answer, and not only what they ask.
       for (const name of ['preview', 'savings']) await take(`${name}-answered`, PATHS[name] ?? '/', width, language, theme, '.ask-form [type=submit]');
       for (const scenario of ['all_off', 'working', 'no_data', 'just_closed', 'learning'] as Scenario[]) {

@@ -17,7 +17,7 @@ export function detectors(campus: Campus, id: string): Schemas['Detectors'] | nu
   const kinds: Kind[] =
     row.medium === 'water'
       ? ['burst', 'leak', 'running_toilet', 'silent_meter', 'stuck']
-      : [...(lights ? (['lights_left_on'] as const) : (['after_hours_load', 'weekend_running'] as const)), 'high_base_load', 'silent_meter', 'stuck', 'spike', 'scale_change'];
+      : [...(lights ? (['lights_left_on'] as const) : (['after_hours_load', 'weekend_running'] as const)), 'high_base_load', ...(lights ? [] : (['peak_demand'] as const)), 'silent_meter', 'stuck', 'spike', 'scale_change'];
   return {
     meter: { id, name: row.name },
     detectors: kinds.map((kind) => {
@@ -35,7 +35,7 @@ export function detectors(campus: Campus, id: string): Schemas['Detectors'] | nu
             ]
           : [],
         limit_mw: lights && kind === 'lights_left_on' ? 450_000 : null,
-        quarter: null,
+        quarter: kind === 'peak_demand' ? { ends_at: rfc(NOW + 6 * 60_000), forecast_mw: 131_000_000, limit_mw: 120_000_000, shed_mw: 27_000_000 } : null,
       };
     }),
   };

@@ -10,9 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_modbus::server::{Service, tcp};
-use tokio_modbus::{ExceptionCode, Request, Response, SlaveRequest};
+use tokio_modbus::{ExceptionCode, Response, SlaveRequest};
+use wire::modbus::Table;
 
-use crate::serve::{Now, stopped};
+use crate::serve::{Now, registers_of, stopped};
 
 /// Answers on all listeners until `shutdown` holds true or its sender is gone.
 pub async fn serve(listeners: Vec<TcpListener>, now: Now, shutdown: watch::Receiver<bool>) {
@@ -58,26 +59,15 @@ impl Service for Bank {
     type Future = std::future::Ready<Result<Self::Response, Self::Exception>>;
 
     fn call(&self, asked: Self::Request) -> Self::Future {
-        std::future::ready(match asked.request {
-            Request::ReadHoldingRegisters(address, count) if (1..=125).contains(&count) => {
+        std::future::ready(match registers_of(&asked.request) {
+            Some((Table::Holding, address, count)) if (1..=125).contains(&count) => {
                 let now = (self.0)();
                 let words = (0..count)
                     .map(|offset| register(asked.slave, address.wrapping_add(offset), now));
                 Ok(Some(Response::ReadHoldingRegisters(words.collect())))
             }
-            Request::ReadHoldingRegisters(..) => Err(ExceptionCode::IllegalDataValue),
-            Request::ReadInputRegisters(..)
-            | Request::ReadCoils(..)
-            | Request::ReadDiscreteInputs(..)
-            | Request::WriteSingleCoil(..)
-            | Request::WriteMultipleCoils(..)
-            | Request::WriteSingleRegister(..)
-            | Request::WriteMultipleRegisters(..)
-            | Request::ReportServerId
-            | Request::MaskWriteRegister(..)
-            | Request::ReadWriteMultipleRegisters(..)
-            | Request::ReadDeviceIdentification(..)
-            | Request::Custom(..) => Err(ExceptionCode::IllegalFunction),
+            Some((Table::Holding, ..)) => Err(ExceptionCode::IllegalDataValue),
+            Some(_) | None => Err(ExceptionCode::IllegalFunction),
         })
     }
 }

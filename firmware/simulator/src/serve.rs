@@ -151,25 +151,35 @@ impl Meters {
                 Refusal::Count => ExceptionCode::IllegalDataValue,
             })
         };
-        match asked.request {
-            Request::ReadHoldingRegisters(address, count) => {
-                read(Table::Holding, address, count).map(Response::ReadHoldingRegisters).map(Some)
-            }
-            Request::ReadInputRegisters(address, count) => {
-                read(Table::Input, address, count).map(Response::ReadInputRegisters).map(Some)
-            }
-            Request::ReadCoils(..)
-            | Request::ReadDiscreteInputs(..)
-            | Request::WriteSingleCoil(..)
-            | Request::WriteMultipleCoils(..)
-            | Request::WriteSingleRegister(..)
-            | Request::WriteMultipleRegisters(..)
-            | Request::ReportServerId
-            | Request::MaskWriteRegister(..)
-            | Request::ReadWriteMultipleRegisters(..)
-            | Request::ReadDeviceIdentification(..)
-            | Request::Custom(..) => Err(ExceptionCode::IllegalFunction),
-        }
+        let Some((table, address, count)) = registers_of(&asked.request) else {
+            return Err(ExceptionCode::IllegalFunction);
+        };
+        let words = read(table, address, count)?;
+        Ok(Some(if table == Table::Input {
+            Response::ReadInputRegisters(words)
+        } else {
+            Response::ReadHoldingRegisters(words)
+        }))
+    }
+}
+
+/// Returns which registers a request asks for: table, first and how many; `None` if it asks for
+/// anything else.
+pub(crate) fn registers_of(asked: &Request<'_>) -> Option<(Table, u16, u16)> {
+    match *asked {
+        Request::ReadHoldingRegisters(address, count) => Some((Table::Holding, address, count)),
+        Request::ReadInputRegisters(address, count) => Some((Table::Input, address, count)),
+        Request::ReadCoils(..)
+        | Request::ReadDiscreteInputs(..)
+        | Request::WriteSingleCoil(..)
+        | Request::WriteMultipleCoils(..)
+        | Request::WriteSingleRegister(..)
+        | Request::WriteMultipleRegisters(..)
+        | Request::ReportServerId
+        | Request::MaskWriteRegister(..)
+        | Request::ReadWriteMultipleRegisters(..)
+        | Request::ReadDeviceIdentification(..)
+        | Request::Custom(..) => None,
     }
 }
 

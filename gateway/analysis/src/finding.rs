@@ -148,10 +148,10 @@ impl Finding {
 /// Of a power factor, of an imbalance of phases and of a sum that does not agree (the share of
 /// the main meter that is left) amount and limit are thousandths.
 /// For [`FindingKind::DropoutWithCatchUp`]: the step that brought the sum, the sum, and what
-/// had been missing by the days before. For [`FindingKind::LightsLeftOn`]: amount and limit of that quarter hour in
-/// thousandths of the meter's unit. For [`FindingKind::SilentMeter`]: `start` is the
-/// last accepted reading (or when the meter was first expected), `amount` the seconds
-/// nothing came, `limit` the seconds that were allowed.
+/// had been missing by the days before. For [`FindingKind::LightsLeftOn`]: amount and limit of
+/// that quarter hour in thousandths of the meter's unit. For [`FindingKind::SilentMeter`]:
+/// `start` is the last accepted reading (or when the meter was first expected), `amount` the
+/// seconds nothing came, `limit` the seconds that were allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// Start of the interval.

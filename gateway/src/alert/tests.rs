@@ -21,6 +21,41 @@ fn person(id: &str, role: Role, language: Language, email: Option<&str>) -> Pers
     Person { id: name(id), name: id.to_owned(), email: email.map(str::to_owned), role, language }
 }
 
+fn light() -> Meter {
+    Meter {
+        id: name("light-2f-east"),
+        name: Text::new("二层东照明", "Lighting 2F east"),
+        model: "eastron-sdm630".to_owned(),
+        medium: Medium::Electricity,
+        load: Load::Lighting,
+        area: name("2f-east"),
+        parent: None,
+        node: name("node-office"),
+        address: wire::Address::unit_id(3),
+        pt: 1000,
+        ct: 1000,
+        interval_s: 60,
+        counter: Quantity::ActiveEnergyImport,
+        tariff: None,
+        rate_max: None,
+        supply: Supply::default(),
+        formula: None,
+        own_models: std::sync::Arc::default(),
+    }
+}
+
+fn boiler() -> Meter {
+    Meter {
+        id: name("boiler"),
+        name: Text::new("锅炉燃气", "Boiler gas"),
+        model: "fuxin-gas".to_owned(),
+        medium: Medium::Gas,
+        load: Load::Hvac,
+        counter: Quantity::StandardVolume,
+        ..light()
+    }
+}
+
 fn site() -> Site {
     let weekday = vec![(time(8, 0, 0, 0), time(18, 30, 0, 0))];
     let [mon, tue, wed, thu, fri] = [(); 5].map(|()| weekday.clone());
@@ -50,26 +85,7 @@ fn site() -> Site {
             week: [mon, tue, wed, thu, fri, Vec::new(), Vec::new()],
             holidays: Holidays::Ignore,
         }],
-        meters: vec![Meter {
-            id: name("light-2f-east"),
-            name: Text::new("二层东照明", "Lighting 2F east"),
-            model: "eastron-sdm630".to_owned(),
-            medium: Medium::Electricity,
-            load: Load::Lighting,
-            area: name("2f-east"),
-            parent: None,
-            node: name("node-office"),
-            address: wire::Address::unit_id(3),
-            pt: 1000,
-            ct: 1000,
-            interval_s: 60,
-            counter: Quantity::ActiveEnergyImport,
-            tariff: None,
-            rate_max: None,
-            supply: Supply::default(),
-            formula: None,
-            own_models: std::sync::Arc::default(),
-        }],
+        meters: vec![light(), boiler()],
         tariffs: Vec::new(),
         people: vec![
             person("wang", Role::Caretaker, Language::Zh, Some("wang@school.example")),
@@ -131,6 +147,30 @@ fn a_mail_of_lights_left_on_says_where_since_when_how_much_and_what_to_do() {
     let finding = finding(FindingKind::LightsLeftOn);
 
     check("lights_opened", &finding, FindingChange::Opened, OPENED + 35 * 60);
+}
+
+#[test]
+fn a_mail_of_gas_that_burns_with_nobody_there_says_how_much_it_came_to() {
+    let finding = Finding { meter: name("boiler"), ..finding(FindingKind::GasWhenClosed) };
+
+    check("gas_opened", &finding, FindingChange::Opened, OPENED + 14 * HOUR);
+}
+
+#[test]
+fn a_mail_of_a_sum_that_came_late_says_what_came_and_what_was_missing() {
+    let evidence = vec![Evidence { start: OPENED, amount: 9_000_000, limit: 8_500_000 }];
+    let closed = Some(OPENED + 9 * HOUR);
+    let finding = Finding { closed, evidence, ..finding(FindingKind::DropoutWithCatchUp) };
+
+    check("dropout_opened", &finding, FindingChange::Opened, OPENED + 10 * HOUR);
+}
+
+#[test]
+fn a_mail_of_a_sum_that_does_not_agree_says_what_is_left() {
+    let evidence = vec![Evidence { start: OPENED, amount: 283, limit: 121 }];
+    let finding = Finding { evidence, ..finding(FindingKind::SumMismatch) };
+
+    check("sum_opened", &finding, FindingChange::Opened, OPENED + 80 * HOUR);
 }
 
 #[test]

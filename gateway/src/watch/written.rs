@@ -9,11 +9,10 @@ use analysis::calendar::Exception;
 use analysis::finding::{Evidence, Finding, FindingKind};
 use analysis::interval::Span;
 use analysis::site::{Meter, Site};
-use serde::Deserialize;
 
 use super::{Watch, WatchError, withdrawn};
 use crate::store::StoreError;
-use crate::store::journal::{FindingFilter, FindingRow};
+use crate::store::journal::{FindingFilter, FindingRow, WrittenEvidence, WrittenInterval};
 
 impl Watch {
     /// Returns the findings of some kinds of a meter that were open at an instant or later.
@@ -83,6 +82,10 @@ impl Watch {
         if events.iter().all(|it| it.event.made < row.recorded) {
             return Ok(None);
         }
+        // What cannot be read any more keeps no finding from its end.
+        let written = WrittenEvidence::read(&row.draft.evidence).unwrap_or_default().intervals;
+        let evidence =
+            |it: WrittenInterval| Evidence { start: it.start, amount: it.amount, limit: it.limit };
         Ok(Some(Finding {
             kind,
             meter: row.draft.meter,
@@ -91,7 +94,7 @@ impl Watch {
             closed: Some(now),
             waste: row.draft.waste,
             cost_e4: Some(row.draft.cost_e4).filter(|it| *it != 0),
-            evidence: evidence(&row.draft.evidence),
+            evidence: written.into_iter().map(evidence).collect(),
         }))
     }
 }
@@ -102,22 +105,6 @@ const CORRIGIBLE: [FindingKind; 2] = [FindingKind::ScaleChange, FindingKind::Stu
 /// How long before the beginning that was found a meter's event may be dated, s: a change of
 /// scale is seen by quarters of a day, and dated by who was there.
 const NEAR_S: i64 = 86_400;
-
-/// Reads the evidence of a finding as it was written.
-fn evidence(text: &str) -> Vec<Evidence> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Intervals(Vec<(i64, i64, i64)>),
-        Resting { intervals: Vec<(i64, i64, i64)> },
-    }
-    let intervals = match serde_json::from_str(text) {
-        Ok(Written::Intervals(intervals) | Written::Resting { intervals }) => intervals,
-        Err(_) => Vec::new(),
-    };
-    let one = |(start, amount, limit)| Evidence { start, amount, limit };
-    intervals.into_iter().map(one).collect()
-}
 
 /// Takes from what is written the finding that speaks of the same time.
 pub(super) fn take_same(rows: &mut Vec<FindingRow>, finding: &Finding) -> Option<FindingRow> {

@@ -19,6 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use wire::message::{Applied, AppliedResult, Pack, Plan};
+use wire::topic::{self, Channel};
 
 use super::plan::Shape;
 use super::tally::Counter;
@@ -174,23 +175,28 @@ impl House {
 
     fn take(&self, publish: &Publish) -> Result<()> {
         let topic = str::from_utf8(&publish.topic)?;
-        let mut parts = topic.splitn(5, '/').skip(3);
-        let (node, channel) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let (_, node, channel) = topic::parse(topic).context("a topic of ours")?;
         match channel {
-            "readings" => {
-                let node = node.strip_prefix("node-").context("a node of ours")?.parse()?;
+            Channel::Readings => {
+                let node = node.as_str().strip_prefix("node-").context("a node of ours")?;
+                let node = node.parse()?;
                 let pack = Pack::decode(&publish.payload).ok().context("a pack")?;
                 let place = Shape::place(&pack.meter).context("a meter of ours")?;
                 let now_ms = Clock::system().now_ms();
                 let mut counter = self.counter.lock().unwrap_or_else(PoisonError::into_inner);
                 counter.take(node, place, &pack, now_ms);
             }
-            "config/applied" => {
+            Channel::ConfigApplied => {
                 let applied = Applied::decode(&publish.payload).ok().context("an answer")?;
                 // Who comes again says it again; nobody waits for that.
                 self.applied.try_send(applied).ok();
             }
-            _ => {}
+            Channel::State
+            | Channel::Config
+            | Channel::Command
+            | Channel::CommandResult
+            | Channel::Update
+            | Channel::UpdatePiece => {}
         }
         Ok(())
     }

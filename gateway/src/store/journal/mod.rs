@@ -11,6 +11,7 @@
 //!
 //! - `commands`: what nodes were asked to do, and what came of it;
 //! - `events`: what was done to meters: swaps, corrections, estimates, scales;
+//! - `evidence`: what a finding rests on, as text;
 //! - `findings`: findings, marks by people, exceptions (overtime);
 //! - `mails`: the outbox;
 //! - `people`: users and sessions;
@@ -27,6 +28,7 @@ use super::error::{During, StoreError};
 
 mod commands;
 mod events;
+mod evidence;
 mod findings;
 mod mails;
 mod people;
@@ -34,6 +36,7 @@ mod records;
 
 pub use commands::{CommandRow, NewCommand};
 pub use events::{Amounts, MeterChange, MeterEventRow, MeterPart, NewMeterEvent};
+pub use evidence::{WrittenEvidence, WrittenInterval};
 pub use findings::{
     ExceptionRow, FindingChange, FindingDraft, FindingFilter, FindingRow, FindingState, MarkRow,
     NewException, NewMark,

@@ -11,10 +11,10 @@ use utoipa::{IntoParams, ToSchema};
 use wire::Name;
 
 use super::events;
-use super::row::{EvidenceTexts, Rows};
+use super::row::Rows;
 use crate::live::Happening;
 use crate::store::journal::{
-    FindingFilter, FindingState, JournalTx, NewAudit, NewException, NewMark,
+    FindingFilter, FindingState, JournalTx, NewAudit, NewException, NewMark, WrittenEvidence,
 };
 use crate::store::{StoreError, journal};
 use crate::web::answer::finding::{
@@ -150,11 +150,12 @@ pub(crate) async fn get_finding(
         .ask(move |rooms| {
             let found = rooms.store.journal().view(|view| view.finding(id))?;
             let found = found.ok_or(ApiError::NotFound { what: "finding" })?;
-            let (evidence, numbers) = EvidenceTexts::read(&found.draft.evidence)?;
+            let evidence = WrittenEvidence::read(&found.draft.evidence)?;
             Ok(FindingDetail {
                 row: Rows::read(rooms)?.finding(&found)?,
                 evidence_unit: evidence_unit(&found.draft.kind),
                 evidence: evidence
+                    .intervals
                     .iter()
                     .map(|interval| EvidenceRow {
                         start_at: time::written(interval.start, &zone),
@@ -162,7 +163,7 @@ pub(crate) async fn get_finding(
                         limit: interval.limit,
                     })
                     .collect(),
-                events: events::numbered(rooms, &numbers, &zone)?,
+                events: events::numbered(rooms, &evidence.events, &zone)?,
                 detector_text_code: format!("kind.{}.about", found.draft.kind),
             })
         })

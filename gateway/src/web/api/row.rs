@@ -6,10 +6,10 @@ use std::sync::Arc;
 use analysis::finding::FindingKind as FoundKind;
 use analysis::interval::{INTERVAL_S, IntervalAmount};
 use analysis::site::{Meter, Site};
-use serde::Deserialize;
 use wire::{Name, Value};
 
 use crate::live::Newest;
+use crate::store::journal::{WrittenEvidence, WrittenInterval};
 use crate::store::{Arrival, journal};
 use crate::web::answer::finding::{FindingRow, FindingState, Mark, MarkKind, Unit};
 use crate::web::answer::meter::MeterState;
@@ -21,34 +21,6 @@ use crate::web::{Rooms, fill, time};
 const LATE_INTERVALS: i64 = 2;
 /// Poll intervals without a value after which a meter is silent.
 const SILENT_INTERVALS: i64 = 3;
-
-/// One interval of a finding's evidence, as the journal keeps it.
-#[derive(Debug, Deserialize)]
-pub(super) struct EvidenceText {
-    pub(super) start: i64,
-    pub(super) amount: i64,
-    pub(super) limit: i64,
-}
-
-/// A finding's evidence, as the journal keeps it: its intervals, and, if its figures rest on
-/// meter events, the numbers of those.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum EvidenceTexts {
-    Intervals(Vec<EvidenceText>),
-    Resting { intervals: Vec<EvidenceText>, events: Vec<i64> },
-}
-
-impl EvidenceTexts {
-    /// Reads the intervals, and the numbers of the events.
-    pub(super) fn read(text: &str) -> Result<(Vec<EvidenceText>, Vec<i64>), ApiError> {
-        let read = serde_json::from_str(text);
-        match read.map_err(|error| ApiError::Internal(error.into()))? {
-            Self::Intervals(intervals) => Ok((intervals, Vec::new())),
-            Self::Resting { intervals, events } => Ok((intervals, events)),
-        }
-    }
-}
 
 const DAY_S: i64 = 86_400;
 
@@ -158,7 +130,7 @@ impl Rows {
             | FoundKind::GasWhenClosed
             | FoundKind::HighBaseLoad
             | FoundKind::LightsLeftOn
-            | FoundKind::WeekendRunning => EvidenceTexts::read(&draft.evidence)?.0,
+            | FoundKind::WeekendRunning => WrittenEvidence::read(&draft.evidence)?.intervals,
             FoundKind::SilentMeter
             | FoundKind::Leak
             | FoundKind::Burst
@@ -280,7 +252,7 @@ fn per_day(draft: &journal::FindingDraft, now: i64) -> Option<i64> {
 }
 
 /// Returns the power that the newest evidence allowed, mW.
-fn limit_mw(evidence: &[EvidenceText]) -> Option<i64> {
+fn limit_mw(evidence: &[WrittenInterval]) -> Option<i64> {
     let last = evidence.last()?;
     let interval = IntervalAmount {
         measured: last.limit,
@@ -292,7 +264,7 @@ fn limit_mw(evidence: &[EvidenceText]) -> Option<i64> {
 
 /// Returns the base load that a finding's waste was counted from, mW: each of its quarter
 /// hours wasted what lay above the same base, so the rest, spread evenly, is that base.
-fn base_mw(evidence: &[EvidenceText], waste: i64) -> i64 {
+fn base_mw(evidence: &[WrittenInterval], waste: i64) -> i64 {
     let used: i64 = evidence.iter().map(|it| it.amount).sum();
     let quarters = i64::try_from(evidence.len()).unwrap_or(i64::MAX);
     let base = (used - waste).max(0).checked_div(quarters).unwrap_or(0);
