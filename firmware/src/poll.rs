@@ -2,7 +2,8 @@
 //!
 //! In: a bus, the meter's map, its address and ratios. Out: a reading for every entry, each
 //! a value or the reason why there is none, and how the meter is. A meter that says nothing
-//! costs one request: the rest of its blocks is not asked for.
+//! costs one request: the rest of its blocks is not asked for. So does one that failed before
+//! and gives noise again.
 
 use wire::message::READINGS_MAX;
 use wire::modbus::{Ratios, RegisterMap, Table, VALUE_LEN_MAX, decode};
@@ -77,7 +78,9 @@ pub async fn poll<B: Bus>(
                 polled.error = polled.error.or(Some(error));
                 note(map, block, error, &mut values);
                 polled.answered |= matches!(error, PollError::Refused(_));
-                if matches!(error, PollError::Silent | PollError::BusDown) {
+                // On probation: one that gives nothing but noise costs what a dead one does.
+                let is_lost = manner.attempts == 1 && !polled.answered;
+                if is_lost || matches!(error, PollError::Silent | PollError::BusDown) {
                     break;
                 }
             }

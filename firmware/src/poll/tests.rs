@@ -95,11 +95,20 @@ fn a_healthy_meter_gets_a_second_chance_but_not_after_a_refusal() {
 
 #[test]
 fn a_garbled_block_does_not_take_the_others_with_it() {
-    let mut meter = Fake { faults: [(10, PollError::BadCrc)].to_vec(), ..Fake::default() };
-    let (polled, answers) = polled(&mut meter, 1);
+    let faults = [(10, PollError::BadCrc), (10, PollError::BadCrc)].to_vec();
+    let mut meter = Fake { faults, ..Fake::default() };
+    let (polled, answers) = polled(&mut meter, 2);
     let garbled = Value::Absent(Absence::Garbled);
     check(&polled, [Value::Measured(100_000), garbled, garbled]);
     assert_eq!((answers, polled.answered), (1, true));
+}
+
+#[test]
+fn a_meter_known_for_noise_costs_one_request_as_a_silent_one_does() {
+    let mut meter = Fake { faults: [(10, PollError::Noise)].to_vec(), ..Fake::default() };
+    let (polled, answers) = polled(&mut meter, 1);
+    check(&polled, [Value::Absent(Absence::Garbled); 3]);
+    assert_eq!((meter.asked.len(), answers, polled.answered), (1, 0, false));
 }
 
 #[test]

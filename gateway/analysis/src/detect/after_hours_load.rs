@@ -3,7 +3,8 @@
 //! # What it means
 //!
 //! Between nine in the evening and five in the morning the meter took clearly more than on
-//! the other nights of the last six weeks, more also than the weather of that day explains.
+//! the other nights of the last four weeks (those of days off: of six), more also than the
+//! weather of that day explains.
 //! It is said at eight in the morning, when the hours after the night have shown whether the
 //! whole day was high. Several nights in a row are one finding, and the fainter for each the
 //! longer they go on. Usual causes: ventilation, pumps or heating switched to manual after a
@@ -20,7 +21,7 @@
 
 use super::{
     days::Load,
-    running::{RunningLimits, Stretch, running},
+    running::{RunningLimits, Stretch, USUAL_DAYS, USUAL_NIGHTS_OFF, running},
 };
 use crate::finding::{FindingKind, Told};
 
@@ -29,8 +30,8 @@ use crate::finding::{FindingKind, Told};
 pub const fn after_hours_limits() -> RunningLimits {
     RunningLimits {
         share_of_step: 0.26,
-        spreads: 2.2,
-        ease_per_day: 0.3,
+        spreads: 2.4,
+        ease_per_day: 0.6,
         days_max: 5,
         waste_min: 0,
     }
@@ -49,6 +50,7 @@ pub fn after_hours_load(load: &Load<'_>, limits: &RunningLimits, from: i64) -> V
         hours: 21..29,
         beside: &[16, 17, 18, 19, 30, 31],
         only_off: false,
+        usual_days: (USUAL_DAYS, USUAL_NIGHTS_OFF),
         limits,
     };
     running(load, &stretch, from)

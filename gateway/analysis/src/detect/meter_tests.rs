@@ -91,6 +91,20 @@ fn a_rest_without_its_sum_is_told_as_such() {
 }
 
 #[test]
+fn ten_days_of_absence_are_not_what_is_usual_afterwards() {
+    let mut amounts = days(100);
+    amounts[3 * DAY..13 * DAY].fill(0);
+    amounts[60 * DAY..65 * DAY].fill(0);
+    let limits =
+        MeterLimits { standstill: StandstillLimits::by_people(), ..MeterLimits::default() };
+
+    let faults = meter_faults(&hours(&amounts), None, &limits);
+
+    let rests = faults.standstills.iter().map(|it| it.spell().from / 3_600);
+    assert!(rests.eq([60 * 24]), "{faults:?}");
+}
+
+#[test]
 fn a_meter_that_rests_every_night_is_not_accused() {
     let mut amounts = days(60);
     for (hour, amount) in amounts.iter_mut().enumerate() {

@@ -24,8 +24,14 @@ use crate::{
 /// depend on where the track begins.
 pub const RUNNING_BACK_DAYS: usize = HISTORY_DAYS + REFERENCE_DAYS + 8;
 
-/// Usual is the median of the days of the same kind in the six weeks before.
+/// Usual is the median of the days of the same kind in at most the six weeks before.
 const REFERENCE_DAYS: usize = 42;
+
+/// Six weeks are more than the middle needs, and by then the weather is another: from four as
+/// many are found with fewer false ones (scoreboard, task `running`). Nights before days off
+/// keep six.
+pub(super) const USUAL_DAYS: usize = 28;
+pub(super) const USUAL_NIGHTS_OFF: usize = REFERENCE_DAYS;
 
 /// How far the days before lay from usual is known over eight weeks.
 const HISTORY_DAYS: usize = 56;
@@ -56,8 +62,8 @@ const APART_DAYS: usize = 8;
 ///
 /// # Source
 ///
-/// Found on a year of 23 public buildings with running nights and weekends added
-/// (scoreboard, task `running`), the same for every meter.
+/// Found on a year of 23 public buildings with running nights and weekends added, and on other
+/// dates, years and buildings (scoreboard, task `running`), the same for every meter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RunningLimits {
     /// Share of the step from the meter's night to its working day.
@@ -82,6 +88,8 @@ pub(super) struct Stretch<'a> {
     pub(super) beside: &'a [usize],
     /// Only days off are looked at.
     pub(super) only_off: bool,
+    /// From how many days before usual is known, of a worked day and of a day off.
+    pub(super) usual_days: (usize, usize),
     pub(super) limits: &'a RunningLimits,
 }
 
@@ -189,8 +197,9 @@ impl<'a> Looker<'a> {
 
     /// What an hour usually has on a day of this kind.
     fn usual(&self, day: usize, hour: usize) -> Option<f64> {
+        let (worked, off) = self.stretch.usual_days;
         let mut past: Vec<f64> = self
-            .same_kind(day, REFERENCE_DAYS)
+            .same_kind(day, if self.days.is_worked(day) { worked } else { off })
             .filter_map(|before| self.days.hour(before, hour))
             .collect();
         if past.len() < REFERENCE_MIN { None } else { median(&mut past) }

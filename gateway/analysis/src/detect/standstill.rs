@@ -10,8 +10,9 @@
 //! What to do: look at the meter's own display twice, an hour apart. If it moves, look at
 //! wire, converter and node; if it does not, have it changed.
 //!
-//! How long a meter usually rests is learnt from the longest rests of its days, so a school
-//! at weekends and a household at night are not accused. It begins with the first step
+//! How long a meter usually rests is learnt from the longest rests that ended in its days, so a
+//! school at weekends and a household at night are not accused; a rest counts once, however
+//! long it was, so a month of absence is not what is usual. It begins with the first step
 //! that stood still, and ends with the first that does not.
 
 use crate::finding::Evidence;
@@ -155,7 +156,9 @@ fn runs(
     };
     for (index, cell) in track.amounts.iter().enumerate() {
         if index.is_multiple_of(per_day) {
-            learner.push(longest.take());
+            // A rest is one number, however many days it lasts: a month in which nobody was
+            // there would else be what is usual.
+            learner.push(longest.take().filter(|_| count < per_day));
             if let Some(numbers) = learner.due() {
                 let usual = quantile(numbers, 0.9).unwrap_or(0.0);
                 allowed = Some((usual * limits.factor).max(least));
@@ -169,6 +172,9 @@ fn runs(
             }
             count += usize::from(expected(index) || noticed.is_some());
         } else {
+            if noticed.is_none() && 0 < count {
+                longest = Some(longest.map_or(real(count), |it| it.max(real(count))));
+            }
             if let Some((noticed, allowed)) = noticed.take() {
                 let run = began..index;
                 let until = Some(track.instant(index));

@@ -3,7 +3,7 @@
 //! # What it means
 //!
 //! On a Saturday, Sunday or holiday the meter took clearly more between eight in the morning
-//! and seven in the evening than on other days off of the last six weeks, while the early
+//! and seven in the evening than on other days off of the last four weeks, while the early
 //! morning and the late evening were as ever. It is said at midnight. Usual causes: a
 //! timer that does not know the weekend or the holiday; plant left in manual on Friday; use
 //! by others that nobody told.
@@ -18,7 +18,7 @@
 
 use super::{
     days::Load,
-    running::{RunningLimits, Stretch, running},
+    running::{RunningLimits, Stretch, USUAL_DAYS, running},
 };
 use crate::finding::{FindingKind, Told};
 
@@ -28,7 +28,7 @@ pub const fn weekend_limits() -> RunningLimits {
     RunningLimits {
         share_of_step: 0.17,
         spreads: 1.5,
-        ease_per_day: 0.3,
+        ease_per_day: 0.5,
         days_max: 5,
         waste_min: 0,
     }
@@ -46,6 +46,7 @@ pub fn weekend_running(load: &Load<'_>, limits: &RunningLimits, from: i64) -> Ve
         hours: 8..19,
         beside: &[1, 2, 3, 4, 5, 21, 22, 23],
         only_off: true,
+        usual_days: (USUAL_DAYS, USUAL_DAYS),
         limits,
     };
     running(load, &stretch, from)

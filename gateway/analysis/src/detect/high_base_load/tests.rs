@@ -72,6 +72,37 @@ fn a_load_that_falls_back_ends_its_finding() {
 }
 
 #[test]
+fn a_further_rise_is_told_anew_and_the_first_ends_where_it_begins() {
+    let track = site(150, |day| creeping(day) * creeping(day - 36));
+
+    let found = look(&track, &Rises::new(), track.start);
+
+    let [first, second] = &found[..] else { panic!("{found:?}") };
+    let told = (second.at - MONDAY) / DAY_S;
+    assert!((100..112).contains(&told), "{told}");
+    assert_eq!(first.finding.closed, Some(second.finding.opened));
+}
+
+#[test]
+fn a_rise_of_a_twentieth_is_not_told() {
+    let track = site(130, |day| if day < 60 { 1.0 } else { 1.05 });
+
+    assert_eq!(look(&track, &Rises::new(), track.start), []);
+}
+
+#[test]
+fn a_meter_that_never_went_with_its_site_is_not_excused_by_it() {
+    let track = site(160, |day| creeping(day - 50));
+    let swing = |day: i64| (0.3 * (super::super::days::real(day) / 10.0).sin()).exp();
+    let others = |day: i64| if day < 100 { swing(day) } else { creeping(day - 50) };
+    let rises: Vec<Rises> = (0..4).map(|_| with_load(&site(160, others), base_rises)).collect();
+
+    let found = look(&track, &common_rise(&rises.iter().collect::<Vec<_>>()), track.start);
+
+    assert!(!found.is_empty());
+}
+
+#[test]
 fn waste_is_what_its_rows_say() {
     let track = site(130, creeping);
 
