@@ -42,6 +42,7 @@ fn a_file_that_was_cut_short_at_any_length_makes_no_reading_and_hides_none() {
     assert!(2 <= files.len(), "a main file and a month: {files:?}");
 
     // The ends of pages are where a cut is hardest to see.
+    const PAGE: u64 = super::database::PAGE_BYTES.unsigned_abs();
     let lengths = prop_oneof![Just(0.0), 0.0..1.0_f64, Just(1.0)];
     let cuts = (0..files.len(), lengths, any::<bool>());
     let run = runner.run(&cuts, |(at, share, at_page)| {
@@ -52,7 +53,7 @@ fn a_file_that_was_cut_short_at_any_length_makes_no_reading_and_hides_none() {
         let share = (share * 1e6).round();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1e6")]
         let length = whole * (share as u64) / 1_000_000;
-        let length = if at_page { length / 4_096 * 4_096 } else { length };
+        let length = if at_page { length / PAGE * PAGE } else { length };
         file.set_len(length).unwrap();
 
         let came = outcome(place.path());

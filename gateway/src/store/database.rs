@@ -15,9 +15,13 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::error::{During, StoreError};
 use super::files;
 
-/// Pages of 4 KiB in the log before it is copied into the file. Measured: fewer, and
-/// the copying shows in every commit.
-const CHECKPOINT_PAGES: i64 = 4_000;
+/// Of a new file; one that is there keeps its own. Measured: a batch of a thousand packs takes
+/// 8 % less CPU than with SQLite's 4 KiB, and 16 KiB would save 3 % more and write a sixth more.
+pub(super) const PAGE_BYTES: i64 = 8_192;
+
+/// Pages in the log before it is copied into the file, 16 MiB. Measured: fewer, and the
+/// copying shows in every commit.
+const CHECKPOINT_PAGES: i64 = 2_000;
 
 /// Readers kept open; more are opened when more are needed, and closed again.
 const IDLE_READERS_MAX: usize = 4;
@@ -197,6 +201,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     const DURING: &str = "open the database";
     let connection = Connection::open(path).during(DURING)?;
     connection.busy_timeout(BUSY_TIMEOUT).during(DURING)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES).during(DURING)?;
     connection.pragma_update(None, "journal_mode", "WAL").during(DURING)?;
     connection.pragma_update(None, "synchronous", "FULL").during(DURING)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).during(DURING)?;

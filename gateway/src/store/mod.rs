@@ -75,7 +75,7 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The most bytes of readings that wait in memory for a block; by default what a
-    /// day's quarter hours take, 24 to 128 MiB.
+    /// day's quarter hours take, 16 to 128 MiB.
     pub buffer_bytes: Option<usize>,
 }
 

@@ -4,13 +4,14 @@
 //!
 //! What the meter takes when nobody is there has been above the four weeks before for days on
 //! end, and the other meters of the site have not risen with it (all rise together when the
-//! heating season begins; how far this meter goes with them is learnt from its past). A day's base load is the middle, as ratios go, of what it takes
-//! between midnight and six and of the lowest hours of the day that ends at six: equipment
-//! that is never off is in both, a night on which something ran is only in one. No single day
-//! is remarkable: small excesses are added up day by day, less a little that is allowed, until
-//! the sum is more than chance; a day far above did not creep there and does not count, and
-//! less than a twelfth is not told. Usual causes: new equipment that is never off, a server room
-//! that grew, water heaters, trace heating, a valve or a fan that no longer closes.
+//! heating season begins; how far this meter goes with them is learnt from its past). A day's
+//! base load is the middle, as ratios go, of what it takes between midnight and six and of the
+//! lowest hours of the day that ends at six: equipment that is never off is in both, a night on
+//! which something ran is only in one. No single day is remarkable: small excesses are added up
+//! day by day, less a little that is allowed, until the sum is more than chance; a day far above
+//! did not creep there and does not count, and less than a twelfth is not told. Usual causes:
+//! new equipment that is never off, a server room that grew, water heaters, trace heating, a
+//! valve or a fan that no longer closes.
 //!
 //! Waste is what lies above before and above what the other meters rose by, around the clock.
 //! A meter whose base load wanders as far by itself within half a year wastes nothing that
