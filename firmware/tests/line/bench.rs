@@ -40,6 +40,8 @@ pub(crate) const NOISE_US: u64 = 70_000_000;
 pub(crate) struct Meters {
     pub(crate) thinking_us: u64,
     pub(crate) dead: Vec<u8>,
+    /// These answer with random bytes, up to a second of them.
+    pub(crate) babbling: Vec<u8>,
     /// Bytes that nobody asked for: each second so many, for the first [`NOISE_US`].
     pub(crate) noise: Option<u64>,
 }
@@ -96,12 +98,20 @@ impl Line {
         if self.meters.dead.contains(&unit_id) {
             return;
         }
+        let first = self.ends + self.meters.thinking_us;
+        if self.meters.babbling.contains(&unit_id) {
+            let most = u64::from(self.settings.baud / self.settings.bits_per_character());
+            for at in 0..self.random() % most {
+                let byte = self.random().to_le_bytes()[3];
+                self.arrive(first + self.characters_us(usize::try_from(at).unwrap() + 1), byte);
+            }
+            return;
+        }
         let mut body = vec![unit_id, function, count * 2];
         // 230.2 in each pair of registers, whatever is asked for.
         let value = [0x43, 0x66, 0x33, 0x34];
         body.extend((0..usize::from(count) * 2).map(|n| value[n % 4]));
         let answer = sealed(&body);
-        let first = self.ends + self.meters.thinking_us;
         for (at, byte) in answer.iter().enumerate() {
             self.arrive(first + self.characters_us(at + 1), *byte);
         }

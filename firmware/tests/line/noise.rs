@@ -10,7 +10,7 @@ use crate::bench::{EPOCH, Meters, NOISE_US, plan, read};
 #[test]
 fn a_minute_of_random_bytes_ends_with_true_values_or_reasons_and_nothing_else() {
     let plan = plan("eastron-sdm630", 8, 10, 9_600);
-    let clean = Meters { thinking_us: 20_000, dead: vec![5], noise: None };
+    let clean = Meters { thinking_us: 20_000, dead: vec![5], babbling: Vec::new(), noise: None };
     let (clean_packs, _) = read(&plan, &clean, 180);
     let truth: BTreeSet<Vec<u8>> = clean_packs.iter().filter(is_whole).map(values).collect();
     println!("random bytes a second  polls  with all values  afterwards  with all values");
