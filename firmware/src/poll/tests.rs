@@ -72,11 +72,15 @@ fn a_meter_is_read_in_few_requests_and_its_readings_keep_their_order() {
 }
 
 #[test]
-fn a_silent_meter_costs_one_request_and_all_its_readings_say_why() {
-    let mut meter = Fake { faults: [(10, PollError::Silent)].to_vec(), ..Fake::default() };
-    let (polled, answers) = polled(&mut meter, 1);
-    check(&polled, [Value::Absent(Absence::Timeout); 3]);
-    assert_eq!((meter.asked.len(), answers, polled.answered), (1, 0, false));
+fn a_meter_known_for_silence_or_noise_costs_one_request_and_all_its_readings_say_why() {
+    for (fault, why) in
+        [(PollError::Silent, Absence::Timeout), (PollError::Noise, Absence::Garbled)]
+    {
+        let mut meter = Fake { faults: [(10, fault)].to_vec(), ..Fake::default() };
+        let (polled, answers) = polled(&mut meter, 1);
+        check(&polled, [Value::Absent(why); 3]);
+        assert_eq!((meter.asked.len(), answers, polled.answered), (1, 0, false));
+    }
 }
 
 #[test]
@@ -101,14 +105,6 @@ fn a_garbled_block_does_not_take_the_others_with_it() {
     let garbled = Value::Absent(Absence::Garbled);
     check(&polled, [Value::Measured(100_000), garbled, garbled]);
     assert_eq!((answers, polled.answered), (1, true));
-}
-
-#[test]
-fn a_meter_known_for_noise_costs_one_request_as_a_silent_one_does() {
-    let mut meter = Fake { faults: [(10, PollError::Noise)].to_vec(), ..Fake::default() };
-    let (polled, answers) = polled(&mut meter, 1);
-    check(&polled, [Value::Absent(Absence::Garbled); 3]);
-    assert_eq!((meter.asked.len(), answers, polled.answered), (1, 0, false));
 }
 
 #[test]

@@ -278,11 +278,10 @@ struct Rise {
 /// `common` is how the site rose at large ([`common_rise`]); empty if nothing is known of
 /// it. The track should begin [`BASE_LOAD_BACK_DAYS`] before `from`; nothing is said before
 /// five weeks are known. A finding lasts until the load is back, or a further rise begins, or
-/// six weeks. Evidence is
-/// one day each: amount is its base load and limit what it was before, with what the site
-/// rose by, both in one step of that day. Waste is the sum of what lies above in every step
-/// of those days in which something was measured; nought while the rise is not larger than what
-/// the meter does by itself.
+/// six weeks. Evidence is one day each: amount is its base load and limit what it was before,
+/// with what the site rose by, both in one step of that day. Waste is the sum of what lies
+/// above in every step of those days in which something was measured; nought while the rise is
+/// not larger than what the meter does by itself.
 #[must_use]
 pub fn high_base_load(
     load: &Load<'_>,
@@ -347,10 +346,9 @@ impl Looker<'_> {
                 let height = nights.height(rise.first, day, rise.before);
                 let end = limits.over_below.max(limits.over_part * rise.height);
                 let is_back = height.is_some_and(|height| height < end);
-                let is_new = day < rise.told + limits.known_days;
-                let is_learnt = rise.is_learnt;
-                rise.is_learnt = !is_new;
-                if is_back || is_learnt != rise.is_learnt {
+                let was_learnt = rise.is_learnt;
+                rise.is_learnt = rise.told + limits.known_days <= day;
+                if is_back || was_learnt != rise.is_learnt {
                     sum = 0.0;
                     ended = Some(day);
                 }
@@ -358,7 +356,7 @@ impl Looker<'_> {
                     found.extend(self.finding(rise, Some(day)));
                     open = None;
                 }
-                if is_back || !is_learnt {
+                if is_back || !was_learnt {
                     continue;
                 }
             }
