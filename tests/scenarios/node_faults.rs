@@ -21,8 +21,14 @@ use wire::{Absence, Quantity};
 
 const NODE: &str = "node-office";
 
-/// How often the emulator is killed. Each run of the node takes a second or two.
-const KILLS: u32 = 10;
+/// How many boards lose their power beside each other, each with meters and a broker of its own.
+/// Nearly all of a run is waiting for the next poll, so they cost little more than one.
+const BOARDS: u32 = 5;
+
+/// How often a board's emulator is killed, or a node on Linux: 200 times for all boards. Each
+/// run takes a second or two.
+const KILLS_OF_BOARD: u32 = 40;
+const KILLS_ON_LINUX: u32 = 20;
 
 /// What is around the board.
 struct Bench {
@@ -213,9 +219,16 @@ fn a_network_that_comes_and_goes_costs_no_reading() {
 
 #[test]
 fn a_board_that_loses_its_power_again_and_again_loses_no_reading() {
-    story("node-power", |world| {
-        let bench = Bench::set_up(world)?;
-        power_goes(bench, world, "board", |bench, world| Ok(bench.board(world)?.process))
+    std::thread::scope(|boards| {
+        for number in 0..BOARDS {
+            boards.spawn(move || {
+                story(&format!("node-power-{number}"), |world| {
+                    let kills = Kills { of: "board", times: KILLS_OF_BOARD, shift: number };
+                    let bench = Bench::set_up(world)?;
+                    power_goes(bench, world, kills, |bench, world| Ok(bench.board(world)?.process))
+                });
+            });
+        }
     });
 }
 
@@ -223,11 +236,20 @@ fn a_board_that_loses_its_power_again_and_again_loses_no_reading() {
 fn a_node_on_linux_that_is_killed_again_and_again_loses_no_reading() {
     story("node-killed", |world| {
         let bench = Bench::set_up(world)?;
-        power_goes(bench, world, "Linux", |bench, world| {
+        let kills = Kills { of: "node on Linux", times: KILLS_ON_LINUX, shift: 0 };
+        power_goes(bench, world, kills, |bench, world| {
             let bus = format!("rtu-over-tcp:{}", bench.cable.address);
             node(world, NODE, &bus, &format!("127.0.0.1:{}", bench.port))
         })
     });
+}
+
+/// What is killed how often; `shift` sets the moments apart from those of others.
+#[derive(Clone, Copy)]
+struct Kills {
+    of: &'static str,
+    times: u32,
+    shift: u32,
 }
 
 /// Ends a node's run again and again while nobody can be told of what is read, and in the midst
@@ -235,38 +257,41 @@ fn a_node_on_linux_that_is_killed_again_and_again_loses_no_reading() {
 fn power_goes(
     mut bench: Bench,
     world: &World,
-    host: &str,
+    kills: Kills,
     start: impl Fn(&Bench, &World) -> Result<Process>,
 ) -> Result<()> {
     let mut run = start(&bench, world)?;
     bench.tap.wait_for_whole_polls(1)?;
     bench.stop_broker()?;
-    for kill in 0..KILLS {
+    for kill in 0..kills.times {
         let read = bench.cable.good();
-        let more = 16 + kill * 7 % 23;
+        // Half of the meters at least, so that each run has something to lose.
+        let more = 8 + (kill * 7 + kills.shift * 5) % 23;
         wait_for("some polls", || Ok((read + more <= bench.cable.good()).then_some(())))?;
         run.kill()?;
         run = start(&bench, world)?;
     }
     bench.start_broker(world)?;
+    let runs_in_all = usize::try_from(kills.times)? + 1;
     wait_for("two polls of each meter in the last of all runs", || {
         let packs = bench.tap.packs();
         let runs: BTreeSet<u32> = packs.iter().map(|pack| pack.boot).collect();
         let of_last = packs.iter().filter(|pack| Some(&pack.boot) == runs.last());
         let of_last: Vec<_> = of_last.collect();
         let polls = |meter| of_last.iter().filter(|pack| is_of(pack, meter)).count();
-        let all = runs.len() > KILLS as usize && (0..METERS.len()).all(|meter| 2 <= polls(meter));
+        let all = runs_in_all <= runs.len() && (0..METERS.len()).all(|meter| 2 <= polls(meter));
         Ok(all.then_some(()))
     })?;
     let answered: Vec<u32> = (1..=8).map(|unit| bench.cable.good_of(unit)).collect();
     let cut_off = wait_for("all that was answered", || {
         let cut_off = not_there(&bench.tap.packs(), &answered)?;
-        Ok((cut_off <= KILLS as usize).then_some(cut_off))
+        Ok((cut_off < runs_in_all).then_some(cut_off))
     })?;
 
-    let count = bench.settle(&format!("{host}, {KILLS} power cuts with the broker away"))?;
+    let Kills { of, times, .. } = kills;
+    let count = bench.settle(&format!("{of}, {times} power cuts with the broker away"))?;
     println!("{cut_off} polls were answered and not yet in flash when the power went");
-    anyhow::ensure!(count.runs == KILLS as usize + 1, "{} runs", count.runs);
+    anyhow::ensure!(count.runs == runs_in_all, "{} runs", count.runs);
     Ok(())
 }
 
