@@ -29,9 +29,9 @@ use crate::finding::{FindingKind, Told};
 #[must_use]
 pub const fn after_hours_limits() -> RunningLimits {
     RunningLimits {
-        share_of_step: 0.26,
-        spreads: 2.4,
-        ease_per_day: 0.6,
+        share_of_step: 0.3,
+        spreads: 2.8,
+        ease_per_day: 1.3,
         days_max: 5,
         waste_min: 0,
     }

@@ -26,9 +26,9 @@ use crate::finding::{FindingKind, Told};
 #[must_use]
 pub const fn weekend_limits() -> RunningLimits {
     RunningLimits {
-        share_of_step: 0.17,
-        spreads: 1.5,
-        ease_per_day: 0.5,
+        share_of_step: 0.15,
+        spreads: 2.0,
+        ease_per_day: 0.9,
         days_max: 5,
         waste_min: 0,
     }
