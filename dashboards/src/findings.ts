@@ -16,6 +16,7 @@ interface Look {
 const LOOKS: Record<FindingRow['kind'], Look> = {
   after_hours_load: { icon: 'clock', heap: 'power' },
   burst: { icon: 'drop', heap: 'water' },
+  clock_wrong: { icon: 'clock', heap: 'meters' },
   dropout_with_catch_up: { icon: 'silent', heap: 'meters' },
   gas_when_closed: { icon: 'flame', heap: 'power' },
   high_base_load: { icon: 'lantern', heap: 'power' },

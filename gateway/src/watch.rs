@@ -13,6 +13,7 @@
 //! words it is told (`alert`).
 
 mod cause;
+mod clocks;
 #[cfg(test)]
 mod house;
 mod loads;
@@ -170,10 +171,14 @@ impl Watch {
         let Some(site) = self.ledger.site() else { return Ok(()) };
         let Some(today) = self.ledger.today(now) else { return Ok(()) };
         let exceptions = self.ledger.exceptions(Span { from: now - PERMITS_S, to: now })?;
+        let astray = self.astray(&site)?;
         for meter in &site.meters {
             if self.settled <= now {
                 let span = Span { from: now - SILENCE_BACK_S, to: now - UNDER_WAY_S };
-                let silent = self.ledger.silences(meter, span)?;
+                // Where readings come and are dated wrongly, there is no silence.
+                let is_astray = astray.contains(&meter.node);
+                let silent =
+                    if is_astray { Vec::new() } else { self.ledger.silences(meter, span)? };
                 self.put(&site, meter, FindingKind::SilentMeter, silent, &exceptions, now)?;
             }
             if meter.load.has_lights() {
@@ -250,7 +255,7 @@ impl Watch {
         let (Some(last), Some(meter), Some(day)) = (finding.evidence.last(), meter, day) else {
             return Ok(Vec::new());
         };
-        if finding.kind == FindingKind::SilentMeter {
+        if matches!(finding.kind, FindingKind::ClockWrong | FindingKind::SilentMeter) {
             return Ok(Vec::new());
         }
         let noon = day_start(day, &site.zone) + HALF_DAY_S;

@@ -1201,7 +1201,7 @@ export interface components {
          * @description The kinds of finding.
          * @enum {string}
          */
-        FindingKind: "after_hours_load" | "burst" | "dropout_with_catch_up" | "gas_when_closed" | "high_base_load" | "leak" | "lights_left_on" | "peak_demand" | "phase_imbalance" | "power_factor_low" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "sum_mismatch" | "weekend_running";
+        FindingKind: "after_hours_load" | "burst" | "clock_wrong" | "dropout_with_catch_up" | "gas_when_closed" | "high_base_load" | "leak" | "lights_left_on" | "peak_demand" | "phase_imbalance" | "power_factor_low" | "running_toilet" | "scale_change" | "silent_meter" | "spike" | "stuck" | "sum_mismatch" | "weekend_running";
         /** @description One finding, as a row of a list. */
         FindingRow: {
             /**
@@ -1265,6 +1265,12 @@ export interface components {
              * @description Power that was allowed, mW; null for findings without such a limit.
              */
             limit_mw: number | null;
+            /**
+             * Format: int64
+             * @description How much later than their date readings came, s, to the minute; less than nothing where
+             *     they are dated ahead. Null but for a wrong clock.
+             */
+            late_s: number | null;
             mark: null | components["schemas"]["Mark"];
             /** @description Key in the catalogue of the sentence that says what it means. */
             meaning_text_code: string;

@@ -243,6 +243,7 @@ export class Campus {
           cost_e4: Math.round((waste / 1e6) * 0.8123 * 10_000),
           cost_e4_per_day: Math.round((waste / 1e6) * 0.8123 * 10_000),
           limit_mw: 300_000,
+          late_s: null,
           mark: this.marks.get(index + 11) ?? null,
           ...wordsOf('lights'),
         },

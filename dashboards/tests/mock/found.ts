@@ -24,6 +24,7 @@ const MADE: Made[] = [
   { id: 22, kind: 'after_hours_load', meter: 'office-cooling', opened: '2026-11-20T21:00:00+08:00', waste: 212_000_000, rate_e4: 8_123 },
   { id: 23, kind: 'high_base_load', meter: 'office-plug', opened: '2026-10-28T00:00:00+08:00', waste: 388_000_000, rate_e4: 8_123 },
   { id: 24, kind: 'silent_meter', meter: 'teaching-gas', opened: '2026-11-23T14:42:00+08:00' },
+  { id: 27, kind: 'clock_wrong', meter: 'teaching-gas', opened: '2026-11-23T15:02:00+08:00' },
   { id: 25, kind: 'scale_change', meter: 'library-power', opened: '2026-11-21T10:15:00+08:00' },
   { id: 26, kind: 'weekend_running', meter: 'teaching-power', opened: '2026-11-14T08:00:00+08:00', closed: '2026-11-14T19:00:00+08:00', waste: 96_000_000, rate_e4: 8_123 },
 ];
@@ -54,6 +55,7 @@ export function found(campus: Campus): Row[] {
         cost_e4,
         cost_e4_per_day: cost_e4 === 0 ? null : Math.round(cost_e4 / days),
         limit_mw: null,
+        late_s: kind === 'clock_wrong' ? -28_800 : null,
         mark: campus.marks.get(id) ?? null,
         ...wordsOf(kind === 'silent_meter' ? 'silent' : kind),
       },

@@ -12,6 +12,8 @@ pub enum FindingKind {
     AfterHoursLoad,
     /// A pipe has burst.
     Burst,
+    /// A clock dates readings wrongly.
+    ClockWrong,
     /// A meter told nothing new for hours, and then all of it at once.
     DropoutWithCatchUp,
     /// Gas burns while the area is closed as if people were there.
@@ -46,9 +48,10 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::AfterHoursLoad,
         Self::Burst,
+        Self::ClockWrong,
         Self::DropoutWithCatchUp,
         Self::GasWhenClosed,
         Self::HighBaseLoad,
@@ -72,6 +75,7 @@ impl FindingKind {
         match self {
             Self::AfterHoursLoad => "after_hours_load",
             Self::Burst => "burst",
+            Self::ClockWrong => "clock_wrong",
             Self::DropoutWithCatchUp => "dropout_with_catch_up",
             Self::GasWhenClosed => "gas_when_closed",
             Self::HighBaseLoad => "high_base_load",

@@ -30,6 +30,9 @@ impl Writer<'_> {
             FindingKind::DropoutWithCatchUp => {
                 facts.extend(self.sum().map(|it| self.fact("mail.fact.sum", it)));
             }
+            FindingKind::ClockWrong => {
+                facts.extend(self.clock().map(|it| self.fact("mail.fact.clock", it)));
+            }
             FindingKind::ScaleChange => {
                 facts.extend(self.factor().map(|it| self.fact("mail.fact.factor", it)));
             }
@@ -109,6 +112,16 @@ impl Writer<'_> {
         let amount = |it: i64| words::amount(self.language, self.medium(), it);
         let (sum, usual) = (amount(evidence.amount), amount(evidence.limit));
         Some(self.text("mail.fact.sum.value", &[("sum", &sum), ("usual", &usual)]))
+    }
+
+    /// How far a clock is from ours: the evidence has how much later than their date readings
+    /// came, s.
+    fn clock(&self) -> Option<String> {
+        let late_s = self.finding.evidence.first()?.amount;
+        let key = if late_s < 0 { "mail.fact.clock.ahead" } else { "mail.fact.clock.behind" };
+        // To the minute: a message is under way for seconds, and a time zone is whole hours.
+        let off = words::duration(self.language, late_s.saturating_abs().saturating_add(30));
+        Some(self.text(key, &[("duration", &off)]))
     }
 
     /// What is left between a meter and those behind it, and what would be usual: the newest

@@ -15,6 +15,7 @@ pub const NEWS_S: i64 = 24 * 3_600;
 const fn news_s(kind: FindingKind) -> i64 {
     match kind {
         FindingKind::Burst
+        | FindingKind::ClockWrong
         | FindingKind::DropoutWithCatchUp
         | FindingKind::LightsLeftOn
         | FindingKind::PeakDemand
@@ -107,6 +108,7 @@ pub fn recipients<'a>(
         | FindingKind::LightsLeftOn
         | FindingKind::RunningToilet => (owner, Role::Caretaker, Role::Engineer),
         FindingKind::AfterHoursLoad
+        | FindingKind::ClockWrong
         | FindingKind::DropoutWithCatchUp
         | FindingKind::GasWhenClosed
         | FindingKind::HighBaseLoad

@@ -349,6 +349,7 @@ fn water_and_meters_that_count_wrongly_are_told_in_words_of_their_own() {
         (FindingKind::Burst, "wang@school.example", 3 * HOUR),
         (FindingKind::RunningToilet, "wang@school.example", 16 * HOUR),
         (FindingKind::PeakDemand, "smith@school.example", HOUR),
+        (FindingKind::ClockWrong, "smith@school.example", HOUR),
         (FindingKind::PhaseImbalance, "smith@school.example", HOUR),
         (FindingKind::PowerFactorLow, "smith@school.example", 3 * 24 * HOUR),
         (FindingKind::SumMismatch, "smith@school.example", 4 * 24 * HOUR),
@@ -370,6 +371,21 @@ fn water_and_meters_that_count_wrongly_are_told_in_words_of_their_own() {
             assert!(!words.contains("mail.") && !words.contains('{'), "{words}");
         }
     }
+}
+
+#[test]
+fn a_wrong_clock_says_how_far_and_which_way() {
+    let told = |late_s: i64, language: Language| {
+        let evidence = vec![Evidence { start: OPENED + HOUR, amount: late_s, limit: 120 }];
+        let finding = Finding { evidence, ..finding(FindingKind::ClockWrong) };
+        mails(&finding, FindingChange::Opened, language, OPENED + HOUR)[0].text.clone()
+    };
+
+    let ahead = told(1 - 8 * HOUR, Language::Zh);
+    let behind = told(605, Language::En);
+
+    assert!(ahead.contains("快 8 小时"), "{ahead}");
+    assert!(behind.contains("10 min behind"), "{behind}");
 }
 
 #[test]

@@ -59,6 +59,7 @@ pub(super) fn message(
         (
             FindingKind::Leak
             | FindingKind::Burst
+            | FindingKind::ClockWrong
             | FindingKind::DropoutWithCatchUp
             | FindingKind::PeakDemand
             | FindingKind::PhaseImbalance

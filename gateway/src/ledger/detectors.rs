@@ -60,7 +60,7 @@ pub fn detectors_of(site: &Site, meter: &Meter) -> Vec<FindingKind> {
         }
     }
     if is_read {
-        kinds.push(FindingKind::SilentMeter);
+        kinds.extend([FindingKind::SilentMeter, FindingKind::ClockWrong]);
         if matches!(meter.medium, Medium::Electricity | Medium::Water) {
             kinds.extend([FindingKind::Stuck, FindingKind::DropoutWithCatchUp]);
         }
@@ -105,7 +105,8 @@ impl Ledger {
             FindingKind::LightsLeftOn if self.lights_limit(meter, now)?.is_none() => {
                 LIGHTS_LEARNING_S
             }
-            FindingKind::LightsLeftOn
+            FindingKind::ClockWrong
+            | FindingKind::LightsLeftOn
             | FindingKind::PeakDemand
             | FindingKind::PhaseImbalance
             | FindingKind::PowerFactorLow

@@ -198,6 +198,7 @@ impl Ledger {
                     told.extend(high_base_load(&load, &common, &raised.base_load(), span.from));
                 }
                 FindingKind::Burst
+                | FindingKind::ClockWrong
                 | FindingKind::DropoutWithCatchUp
                 | FindingKind::Leak
                 | FindingKind::LightsLeftOn

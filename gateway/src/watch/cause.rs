@@ -26,6 +26,10 @@ const FAULTS: [FindingKind; 3] =
 /// Faults of a meter that make a sum wrong for days.
 const UNEQUAL: [FindingKind; 2] = [FindingKind::ScaleChange, FindingKind::Stuck];
 
+/// What is wrong at one time of the day and right at another.
+const BY_THE_CLOCK: [FindingKind; 3] =
+    [FindingKind::AfterHoursLoad, FindingKind::GasWhenClosed, FindingKind::WeekendRunning];
+
 /// What the meters behind one must have told of its waste, for it to be theirs: percent.
 const BEHIND_PERCENT: i128 = 50;
 
@@ -54,6 +58,9 @@ impl Watch {
             }
             return Ok(false);
         }
+        if BY_THE_CLOCK.contains(&finding.kind) && self.astray(tree.site)?.contains(&meter.node) {
+            return Ok(true);
+        }
         let faults = self.written(meter, &FAULTS, finding.opened)?;
         if faults.iter().any(|row| is_same_time(row, finding)) {
             return Ok(true);
@@ -70,6 +77,7 @@ impl Watch {
 
 /// Which meters count what others count as well.
 pub(super) struct Tree<'a> {
+    site: &'a Site,
     /// All meters, those nearest to the loads first: what they tell need not be told of those
     /// before them.
     pub(super) nearest_first: Vec<&'a Meter>,
@@ -98,7 +106,7 @@ impl<'a> Tree<'a> {
         let mut nearest_first: Vec<&Meter> = site.meters.iter().collect();
         // Stable: among equals the site book's order.
         nearest_first.sort_by_cached_key(|meter| Reverse(depth(meter)));
-        Self { nearest_first, behind }
+        Self { site, nearest_first, behind }
     }
 
     /// Returns the meters behind one, however far, that count what it counts.
@@ -118,7 +126,7 @@ impl<'a> Tree<'a> {
 }
 
 /// Whether a written finding holds, and speaks of a time that another one speaks of.
-fn is_same_time(row: &FindingRow, finding: &Finding) -> bool {
+pub(super) fn is_same_time(row: &FindingRow, finding: &Finding) -> bool {
     let (opened, closed) = (row.draft.opened, row.draft.closed);
     let is_withdrawn = closed == Some(opened);
     let is_false = row.mark.as_ref().is_some_and(|row| row.mark.kind == "false_alarm");

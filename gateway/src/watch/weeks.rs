@@ -117,9 +117,11 @@ impl Watch {
             return Ok(());
         }
         let tree = Tree::of(site);
+        let aside = self.ledger.aside()?;
         for meter in tree.nearest_first.get(range.clone()).unwrap_or_default() {
             // A formula is no meter: what is wrong with its terms is said of them.
             if meter.formula.is_none() {
+                self.clock_of(site, &tree, meter, &aside, exceptions, now)?;
                 self.weeks_of(site, &tree, meter, exceptions, hour, now)?;
                 self.sums_of(site, &tree, meter, exceptions, hour, now)?;
             }

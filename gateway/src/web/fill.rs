@@ -28,6 +28,7 @@ impl From<FoundKind> for FindingKind {
         match kind {
             FoundKind::AfterHoursLoad => Self::AfterHoursLoad,
             FoundKind::Burst => Self::Burst,
+            FoundKind::ClockWrong => Self::ClockWrong,
             FoundKind::DropoutWithCatchUp => Self::DropoutWithCatchUp,
             FoundKind::GasWhenClosed => Self::GasWhenClosed,
             FoundKind::HighBaseLoad => Self::HighBaseLoad,
@@ -52,6 +53,7 @@ impl From<FindingKind> for FoundKind {
         match kind {
             FindingKind::AfterHoursLoad => Self::AfterHoursLoad,
             FindingKind::Burst => Self::Burst,
+            FindingKind::ClockWrong => Self::ClockWrong,
             FindingKind::DropoutWithCatchUp => Self::DropoutWithCatchUp,
             FindingKind::GasWhenClosed => Self::GasWhenClosed,
             FindingKind::HighBaseLoad => Self::HighBaseLoad,

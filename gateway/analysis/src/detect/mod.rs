@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`after_hours_load()`] | a load that runs through the night |
 //! | [`burst()`] | a pipe that has burst |
+//! | [`clock_wrong()`] | a clock that dates readings wrongly |
 //! | [`gas_when_closed()`] | gas that burns as if people were there |
 //! | [`high_base_load()`] | a base load that creeps up over weeks |
 //! | [`leak()`] | water that never stops |
@@ -25,6 +26,7 @@
 
 mod after_hours_load;
 mod burst;
+mod clock_wrong;
 mod days;
 mod gas_when_closed;
 mod high_base_load;
@@ -48,6 +50,7 @@ mod weekend_running;
 
 pub use after_hours_load::{after_hours_limits, after_hours_load};
 pub use burst::{BurstLimits, burst};
+pub use clock_wrong::{ClockLimits, Heard, clock_wrong};
 pub use days::Load;
 pub use gas_when_closed::{GasLimits, gas_when_closed};
 pub use high_base_load::{

@@ -49,6 +49,10 @@ pub struct FindingRow {
     /// Power that was allowed, mW; null for findings without such a limit.
     #[schema(required)]
     pub limit_mw: Option<i64>,
+    /// How much later than their date readings came, s, to the minute; less than nothing where
+    /// they are dated ahead. Null but for a wrong clock.
+    #[schema(required)]
+    pub late_s: Option<i64>,
     /// What a person has said to it.
     #[schema(required)]
     pub mark: Option<Mark>,
@@ -188,6 +192,8 @@ pub enum FindingKind {
     AfterHoursLoad,
     /// A pipe has burst.
     Burst,
+    /// A clock dates readings wrongly.
+    ClockWrong,
     /// A meter told nothing new for hours, and then all of it at once.
     DropoutWithCatchUp,
     /// Gas burns while the area is closed as if people were there.

@@ -258,7 +258,7 @@ fn asked_day(asked: Option<&str>, key: &'static str) -> Result<Option<Date>, Api
 /// Returns what the numbers of a kind's evidence are.
 fn evidence_unit(kind: &str) -> EvidenceUnit {
     match FoundKind::from_code(kind) {
-        Some(FoundKind::SilentMeter) => EvidenceUnit::Seconds,
+        Some(FoundKind::ClockWrong | FoundKind::SilentMeter) => EvidenceUnit::Seconds,
         Some(FoundKind::PowerFactorLow) => EvidenceUnit::Factor,
         Some(FoundKind::PhaseImbalance) => EvidenceUnit::Share,
         _ => EvidenceUnit::Amount,

@@ -134,6 +134,11 @@ fn preview(rooms: &Rooms, query: &PreviewQuery, span: Span) -> Result<Preview, A
         FoundKind::SilentMeter => {
             ledger.silences(meter, span)?.iter().map(|it| row(it, Some(it.opened))).collect()
         }
+        FoundKind::ClockWrong => {
+            let found =
+                ledger.wrong_dates(meter, &ledger.aside()?, Some((span.from, 0)), span.to)?;
+            said(&site, meter, found.into_iter().map(|spell| (kind, spell)).collect())
+        }
         FoundKind::Burst
         | FoundKind::DropoutWithCatchUp
         | FoundKind::Leak

@@ -127,6 +127,7 @@ impl Rows {
         let power_mw = meter.and_then(|meter| self.newest(meter)).and_then(|it| it.power_mw);
         let evidence = match kind {
             FoundKind::AfterHoursLoad
+            | FoundKind::ClockWrong
             | FoundKind::GasWhenClosed
             | FoundKind::HighBaseLoad
             | FoundKind::LightsLeftOn
@@ -169,6 +170,7 @@ impl Rows {
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
                 | FoundKind::Burst
+                | FoundKind::ClockWrong
                 | FoundKind::DropoutWithCatchUp
                 | FoundKind::PeakDemand
                 | FoundKind::PhaseImbalance
@@ -193,6 +195,7 @@ impl Rows {
                 | FoundKind::WeekendRunning
                 | FoundKind::Leak
                 | FoundKind::Burst
+                | FoundKind::ClockWrong
                 | FoundKind::DropoutWithCatchUp
                 | FoundKind::PeakDemand
                 | FoundKind::PhaseImbalance
@@ -203,6 +206,10 @@ impl Rows {
                 | FoundKind::Spike
                 | FoundKind::ScaleChange => None,
             },
+            late_s: evidence
+                .first()
+                .filter(|_| kind == FoundKind::ClockWrong)
+                .map(|it| to_the_minute(it.amount)),
             mark: row.mark.as_ref().and_then(|row| {
                 Some(Mark {
                     kind: MarkKind::from_code(&row.mark.kind)?,
@@ -228,6 +235,7 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         FoundKind::SilentMeter => "silent",
         FoundKind::AfterHoursLoad
         | FoundKind::Burst
+        | FoundKind::ClockWrong
         | FoundKind::DropoutWithCatchUp
         | FoundKind::GasWhenClosed
         | FoundKind::HighBaseLoad
@@ -242,6 +250,12 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         | FoundKind::SumMismatch
         | FoundKind::WeekendRunning => kind.code(),
     }
+}
+
+/// Returns seconds to the minute: a message is under way for some, and a time zone is whole
+/// hours.
+const fn to_the_minute(seconds: i64) -> i64 {
+    seconds.saturating_add(30).div_euclid(60) * 60
 }
 
 /// Returns what a day of a finding cost, 1/10000 yuan; of less than a day all of it.
