@@ -349,3 +349,50 @@ fn a_reading_in_order_is_judged_with_those_that_decide_it_and_no_others() {
     // the four before the open quarter hour, and up to seventeen in it.
     assert!(each <= 32, "{each}");
 }
+
+/// A level that a meter broke to an hour before midnight is shown by a reading after it; another
+/// that comes in between, before a swap that was entered already, shows another.
+#[test]
+fn a_reading_before_the_one_that_decided_makes_the_day_before_it_anew() {
+    let (_dir, store, ledger) = house();
+    let reading = |minute: i64| {
+        let value = match minute {
+            // A little too high, so that the counter seems to fall and to count on from there.
+            18..20 => minute * 40_000 + 130_000,
+            ..47 => minute * 40_000,
+            47..72 => 47 * 40_000,
+            72..92 => 0,
+            _ => (minute - 91) * 35_000,
+        };
+        arrival("main", (START + minute * 60, value), 1)
+    };
+    let span = Span { from: START, to: START + 3_600 };
+    for (minute, last) in [(150, 47 * 40_000), (135, 47 * 40_000)] {
+        let swap = MeterChange::Swap {
+            at: START + minute * 60,
+            last,
+            first: 0,
+            old: MeterPart::default(),
+            new: MeterPart::default(),
+        };
+        let event = NewMeterEvent {
+            meter: name("main"),
+            change: swap,
+            reason: "test".to_owned(),
+            photo: None,
+            author: "engineer".to_owned(),
+            made: START,
+        };
+        store.journal().commit(|tx| tx.add_meter_event(&event)).unwrap();
+    }
+    let sent: Vec<Arrival> = (0..141).map(reading).collect();
+    let (before, after) = sent.split_at(132);
+    store.series().record(before).unwrap();
+    let first = rows(&ledger, "main", span);
+
+    store.series().record(after).unwrap();
+
+    let found = rows(&ledger, "main", span);
+    assert_ne!(found, first);
+    assert_eq!(found, rows(&ledger.anew(), "main", span));
+}

@@ -158,7 +158,9 @@ impl Window {
         let uses = self.uses_by_readings(part, consumption);
         let is_settled = consumption.settled_until.is_some_and(|settled| part.to <= settled);
         let end = if self.is_last && is_settled { self.until(consumption) } else { i64::MAX };
-        Span { to: uses.to.min(end), ..uses }
+        // What was decided by a reading far away is decided by all in between.
+        let decided = consumption.decided.iter().filter(|it| it.from < part.to).map(|it| it.to);
+        Span { to: uses.to.min(end).max(decided.max().unwrap_or(i64::MIN)), ..uses }
     }
 
     fn uses_by_readings(&self, part: Span, consumption: &Consumption) -> Span {

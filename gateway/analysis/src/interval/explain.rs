@@ -120,6 +120,7 @@ pub fn explain(
         suspects: judgement.suspects,
         breaks: judgement.breaks,
         settled_until: judgement.settled_until,
+        decided: judgement.decided,
     };
     Explanation { consumption, pieces, stands }
 }

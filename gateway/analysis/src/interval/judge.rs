@@ -22,7 +22,10 @@
 //! after, not on anything before: that is why it does not matter where a batch began,
 //! as long as it began two counting readings before what is asked for.
 
-use super::{Break, BreakKind, CounterReading, CounterRules, INTERVAL_S, Suspect, SuspectReason};
+use super::chain::{Chain, Chains, Step};
+use super::{
+    Break, BreakKind, CounterReading, CounterRules, INTERVAL_S, Span, Suspect, SuspectReason,
+};
 
 /// Rises of a chain that prove that the counter counts there. One or two can be noise of
 /// a failing module; a third in order, by the registers of our models, was never seen.
@@ -38,10 +41,6 @@ const BREAK_S_MIN: i64 = 3600;
 
 /// How long we look for the first growth behind zeros at the very beginning, s.
 const LEAD_S_MAX: i64 = 86_400;
-
-/// A step up to this many times the rate known from elsewhere is natural: a building's
-/// morning rise is about ten times its night.
-const NATURAL_FACTOR: i128 = 16;
 
 /// A part of a counter's range that it may use in any time: a tap after a quiet night.
 const NOTHING: i64 = 4_000;
@@ -89,6 +88,8 @@ pub(super) struct Judgement {
     pub(super) suspects: Vec<Suspect>,
     pub(super) breaks: Vec<Break>,
     pub(super) settled_until: Option<i64>,
+    /// See [`super::Consumption::decided`].
+    pub(super) decided: Vec<Span>,
     /// Zeros at the very beginning still wait for a verdict, and all that follows with them.
     lead_undecided: bool,
 }
@@ -101,6 +102,12 @@ impl Judgement {
     fn push(&mut self, reading: CounterReading, link: Link) {
         let CounterReading { instant, value } = reading;
         self.points.push(Point { instant, raw: value, value, total: 0, link });
+    }
+
+    /// Returns the instant of the last point but one: the last may be taken away again.
+    fn before_last(&self) -> i64 {
+        let at = self.points.len().saturating_sub(2);
+        self.points.get(at).map_or(i64::MIN, |point| point.instant)
     }
 
     /// Gives every point its total, and every break its amount.
@@ -178,46 +185,11 @@ pub(super) struct Life<'a> {
 enum Outcome {
     /// The counter returned at this index.
     Returned(usize),
-    /// The counter broke: from the chain's first reading on it counts anew.
-    Broke(Chain),
+    /// The counter broke: from the chain's first reading on it counts anew. The reading of this
+    /// instant has shown it.
+    Broke(Chain, i64),
     /// No later reading says.
     Undecided,
-}
-
-/// Readings that follow from each other.
-#[derive(Clone, Copy)]
-struct Chain {
-    start: usize,
-    first: CounterReading,
-    last: CounterReading,
-    growths: u32,
-}
-
-impl Chain {
-    fn step(&self) -> Step {
-        Step::between(self.first, self.last)
-    }
-}
-
-/// So much in such a time.
-#[derive(Clone, Copy)]
-struct Step {
-    rise: i128,
-    seconds: i128,
-}
-
-impl Step {
-    fn between(from: CounterReading, to: CounterReading) -> Self {
-        Self {
-            rise: i128::from(to.value) - i128::from(from.value),
-            seconds: i128::from(to.instant) - i128::from(from.instant),
-        }
-    }
-
-    /// Returns whether this step is no wonder where the counter runs like `known`.
-    fn is_natural_beside(self, known: Self) -> bool {
-        self.rise * known.seconds <= NATURAL_FACTOR * known.rise * self.seconds
-    }
 }
 
 impl Life<'_> {
@@ -250,8 +222,9 @@ impl Life<'_> {
                     self.dismiss(index..at, last, judgement);
                     index = at;
                 }
-                Outcome::Broke(chain) => {
+                Outcome::Broke(chain, by) => {
                     self.dismiss(index..chain.start, last, judgement);
+                    judgement.decided.push(Span { from: judgement.before_last(), to: by });
                     self.break_off(born, last, chain, judgement);
                     index = chain.start + 1;
                 }
@@ -273,10 +246,11 @@ impl Life<'_> {
         let Some(&zero) = readings.first().filter(|first| first.value == 0) else { return 0 };
         let Some(at) = readings.iter().position(|r| 0 < r.value && self.is_in_range(*r)) else {
             judgement.lead_undecided = true;
+            judgement.decided.push(Span { from: zero.instant, to: i64::MAX });
             return 0;
         };
         let risen = readings[at];
-        let mut growth = None;
+        let (mut growth, mut by) = (None, i64::MAX);
         for &later in &readings[at..] {
             let seconds = later.instant - risen.instant;
             if LEAD_S_MAX < seconds {
@@ -285,9 +259,11 @@ impl Life<'_> {
                 growth = Some(Step::between(risen, later));
             }
             if growth.is_some() {
+                by = later.instant;
                 break;
             }
         }
+        judgement.decided.push(Span { from: zero.instant, to: by });
         let last_zero = readings[..at].iter().rfind(|r| r.value == 0).copied().unwrap_or(zero);
         let reason = match growth {
             Some(growth) if Step::between(last_zero, risen).is_natural_beside(growth) => return 0,
@@ -331,12 +307,15 @@ impl Life<'_> {
                 None => chains.begin(index, reading),
             };
             if self.proves(last, &chain) {
-                return Outcome::Broke(chain);
+                return Outcome::Broke(chain, reading.instant);
             }
             newest = Some(chain);
         }
         match newest {
-            Some(chain) if self.ends => Outcome::Broke(chain),
+            Some(chain) if self.ends => {
+                let end = self.readings.last().map_or(chain.last.instant, |it| it.instant);
+                Outcome::Broke(chain, end)
+            }
             _ => Outcome::Undecided,
         }
     }
@@ -465,34 +444,5 @@ impl Life<'_> {
         let natural = || Step::between(from, unrolled).is_natural_beside(chain.step());
         let is_one = fell && used < rollover / 4 && (used < rollover / NOTHING || natural());
         (is_one && self.follows(from, unrolled)).then_some(used)
-    }
-}
-
-/// A few chains; when a fifth begins, the least grown and then the oldest is given up.
-#[derive(Default)]
-struct Chains {
-    chains: Vec<Chain>,
-}
-
-const CHAINS_MAX: usize = 4;
-
-impl Chains {
-    /// Returns the highest of the chains that a reading may join.
-    fn joined_by(&mut self, may_join: impl Fn(&Chain) -> bool) -> Option<&mut Chain> {
-        self.chains
-            .iter_mut()
-            .filter(|chain| may_join(chain))
-            .max_by_key(|chain| (chain.last.value, chain.growths))
-    }
-
-    fn begin(&mut self, start: usize, reading: CounterReading) -> Chain {
-        let chain = Chain { start, first: reading, last: reading, growths: 0 };
-        if self.chains.len() == CHAINS_MAX {
-            let weakest = (0..CHAINS_MAX)
-                .min_by_key(|&index| (self.chains[index].growths, self.chains[index].last.instant));
-            self.chains.remove(weakest.unwrap_or_default());
-        }
-        self.chains.push(chain);
-        chain
     }
 }

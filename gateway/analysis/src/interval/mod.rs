@@ -30,6 +30,7 @@
 //! Not here: cost (`tariff`), storage (`gateway::store`), the time now.
 
 pub mod balance;
+mod chain;
 pub mod combine;
 mod event;
 mod explain;
@@ -267,6 +268,10 @@ pub struct Consumption {
     /// Later readings change nothing in intervals that end here or earlier. `None` if
     /// nothing is certain yet. Readings that arrive late, from before it, still do.
     pub settled_until: Option<i64>,
+    /// Where more than the next readings that count decided: from the last that counted before
+    /// the doubt up to the one that decided it, or for ever where none has yet. A reading that
+    /// arrives late, anywhere in it, may decide otherwise.
+    pub decided: Vec<Span>,
 }
 
 /// A reading that does not count.
@@ -359,8 +364,8 @@ pub fn consumption(
     let judgement = lives::judge(&readings, events, rules);
     let mut intervals = spread::spread(&judgement.points, rules, shape, span.aligned());
     let uncorrected = overlay::lay_over(&mut intervals, events, shape);
-    let judge::Judgement { suspects, breaks, settled_until, .. } = judgement;
-    Consumption { intervals, uncorrected, suspects, breaks, settled_until }
+    let judge::Judgement { suspects, breaks, settled_until, decided, .. } = judgement;
+    Consumption { intervals, uncorrected, suspects, breaks, settled_until, decided }
 }
 
 /// Returns the readings in order of time, each once.
