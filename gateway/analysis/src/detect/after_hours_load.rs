@@ -28,7 +28,7 @@ use crate::finding::{FindingKind, Told};
 /// The limits for a night.
 #[must_use]
 pub const fn after_hours_limits() -> RunningLimits {
-    RunningLimits { share_of_step: 0.3, spreads: 2.8, ease_per_day: 1.3, days_max: 5, waste_min: 0 }
+    RunningLimits { share_of_step: 0.3, spreads: 2.8, ease_per_day: 1.3, days_max: 5, waste_from: 0.4, waste_min: 0 }
 }
 
 /// Finds nights on which a load ran that usually rests.
@@ -36,7 +36,7 @@ pub const fn after_hours_limits() -> RunningLimits {
 /// Judges nights that end after `from`; the track should begin
 /// [`RUNNING_BACK_DAYS`](super::RUNNING_BACK_DAYS) earlier, and says nothing until some
 /// three weeks are known. Evidence are the steps of the night with what was allowed;
-/// waste is what lies above the usual.
+/// waste is what lies above the usual, of nights that alone come to a part of the limit.
 #[must_use]
 pub fn after_hours_load(load: &Load<'_>, limits: &RunningLimits, from: i64) -> Vec<Told> {
     let stretch = Stretch {

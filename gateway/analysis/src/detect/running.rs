@@ -74,6 +74,9 @@ pub struct RunningLimits {
     pub ease_per_day: f64,
     /// So many days in a row ease the limit, no more.
     pub days_max: usize,
+    /// A day that lies above usual by less than this part of the limit for a single one wastes
+    /// nothing that could be told from chance; nor is a finding of such days alone one.
+    pub waste_from: f64,
     /// What a finding must have wasted, in thousandths of the meter's unit.
     pub waste_min: i64,
 }
@@ -378,6 +381,9 @@ impl<'a> Looker<'a> {
                     amount,
                     limit: whole(expected + verdict.limit.max(0.0) * part),
                 });
+                if verdict.score < self.stretch.limits.waste_from {
+                    continue;
+                }
                 let most = ABOVE_MAX * verdict.excess.max(0.0) * part;
                 above.push((start, whole((real(amount) - expected).clamp(0.0, most))));
             }

@@ -30,6 +30,7 @@ pub const fn weekend_limits() -> RunningLimits {
         spreads: 2.0,
         ease_per_day: 0.9,
         days_max: 5,
+        waste_from: 0.4,
         waste_min: 0,
     }
 }

@@ -83,6 +83,24 @@ fn faint_nights_are_told_when_there_are_several_in_a_row() {
 }
 
 #[test]
+fn nights_that_are_hardly_anything_waste_nothing_and_alone_are_no_finding() {
+    let hardly = |one: i64| {
+        let track = office(80, |day, hour| {
+            let night = (70..75).find(|&night| is_night(night, day, hour));
+            night.map_or(0, |night| if night == 72 { one } else { 300_000 })
+        });
+        look(&track, false, track.start)
+    };
+
+    assert_eq!(hardly(300_000), []);
+    let found = hardly(900_000);
+    let [told] = &found[..] else { panic!("{found:?}") };
+    assert_eq!(told.finding.opened, MONDAY + 70 * DAY_S + 20 * 3600);
+    let error = (told.finding.waste - 9 * 900_000).abs();
+    assert!(error < 9 * 900_000 / 10, "{}", told.finding.waste);
+}
+
+#[test]
 fn a_day_that_is_high_throughout_is_no_load_left_running() {
     // Each day from noon to noon is warmer or cooler than others, day 100 the hottest.
     let heat = |noon: i64| if noon == 100 { 2_500_000 } else { (noon * 37 + 11) % 17 * 100_000 };
