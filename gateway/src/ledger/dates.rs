@@ -71,7 +71,7 @@ impl Ledger {
         let usual = ClockLimits::default();
         let under_way_s = UNDER_WAY_S * i64::from(self.0.clock.speed());
         let limits = ClockLimits { off_s: usual.off_s.max(under_way_s), ..usual };
-        let is_off = |it: &Heard| limits.off_s < (it.received - it.instant).abs();
+        let is_off = |it: &Heard| limits.off_s < it.late_s().saturating_abs();
         let look_s = LOOK_S.max(POLLS * i64::from(meter.interval_s));
         let from = since.map_or(now, |it| it.0).min(now) - look_s;
         // A pack of ours that another node sent as its own was kept aside for that.
@@ -92,7 +92,7 @@ impl Ledger {
         if since.is_none() && heard.is_empty() && is_right {
             return Ok(Vec::new());
         }
-        let late_s = newest.map_or(0, |it| it.received - it.instant);
+        let late_s = newest.map_or(0, |it| it.late_s());
         let put_back_s = if is_quiet { PUT_BACK_S } else { 0 };
         let late_s = late_s.max(since.map_or(0, |it| it.1)).max(put_back_s);
         let packs = series.packs(&meter.id, from.max(now - LOOK_MAX_S) - late_s, i64::MAX)?;

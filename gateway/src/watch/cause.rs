@@ -38,8 +38,8 @@ const DEPTH_MAX: usize = 20;
 
 impl Watch {
     /// Whether a finding of a meter is told already by what is written elsewhere: of the meter
-    /// itself that it counts wrongly (of a sum: of any that is in it), or of meters behind it
-    /// that they waste most of this.
+    /// itself that it counts wrongly (of a sum: of any that is in it), of its node that the clock
+    /// is wrong, or of meters behind it that they waste most of this.
     pub(super) fn is_told_elsewhere(
         &self,
         tree: &Tree<'_>,

@@ -28,7 +28,14 @@ use crate::finding::{FindingKind, Told};
 /// The limits for a night.
 #[must_use]
 pub const fn after_hours_limits() -> RunningLimits {
-    RunningLimits { share_of_step: 0.3, spreads: 2.8, ease_per_day: 1.3, days_max: 5, waste_from: 0.4, waste_min: 0 }
+    RunningLimits {
+        share_of_step: 0.3,
+        spreads: 2.8,
+        ease_per_day: 1.3,
+        days_max: 5,
+        waste_from: 0.4,
+        waste_min: 0,
+    }
 }
 
 /// Finds nights on which a load ran that usually rests.

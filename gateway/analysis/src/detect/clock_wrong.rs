@@ -33,6 +33,15 @@ pub struct Heard {
     pub received: i64,
 }
 
+impl Heard {
+    /// Returns how much later than its date it came, s; less than nothing where it is dated
+    /// ahead.
+    #[must_use]
+    pub const fn late_s(&self) -> i64 {
+        self.received.saturating_sub(self.instant)
+    }
+}
+
 /// From when a clock is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockLimits {
@@ -113,7 +122,7 @@ fn newest_of_polls(heard: &[Heard], interval_s: i64) -> Vec<Poll> {
     let mut polls: Vec<(i64, Poll)> = Vec::new();
     for it in heard {
         let number = it.received.div_euclid(interval_s);
-        let late_s = it.received.saturating_sub(it.instant);
+        let late_s = it.late_s();
         match polls.last_mut() {
             Some((same, poll)) if *same == number => {
                 if late_s < poll.late_s {

@@ -255,7 +255,7 @@ const fn mail_word(kind: FoundKind) -> &'static str {
 /// Returns seconds to the minute: a message is under way for some, and a time zone is whole
 /// hours.
 const fn to_the_minute(seconds: i64) -> i64 {
-    seconds.saturating_add(30).div_euclid(60) * 60
+    seconds.saturating_add(30).div_euclid(60).saturating_mul(60)
 }
 
 /// Returns what a day of a finding cost, 1/10000 yuan; of less than a day all of it.
