@@ -8,6 +8,11 @@ const MONDAY: i64 = 1_788_710_400;
 
 /// A house whose hall was lit through the night of Tuesday, 17 November.
 pub(super) fn with_history() -> House {
+    with_late(|_| 1)
+}
+
+/// The same; `late_s` says how long after its date a day's readings came.
+fn with_late(late_s: impl Fn(i64) -> i64) -> House {
     let house = House::furnished();
     let book = SiteBookRow {
         version: 0,
@@ -32,7 +37,8 @@ pub(super) fn with_history() -> House {
             clock: message::Clock::Synced,
             readings: List::from_slice(&[reading]).unwrap(),
         };
-        arrivals.push(Arrival { node: name("node-1"), received: instant + 1, pack });
+        let received = instant + late_s(quarter / 96);
+        arrivals.push(Arrival { node: name("node-1"), received, pack });
         let (day, hour) = (quarter / 96, quarter % 96 / 4);
         let is_work = day % 7 < 5 && (8..18).contains(&hour);
         let ran = (20..29).contains(&((day - 71) * 24 + hour));
@@ -64,6 +70,23 @@ async fn an_engineer_sees_what_a_detector_would_have_said_and_nothing_is_written
     assert_eq!(rising["rows"].as_array().unwrap().len(), 0, "{rising}");
     let found = house.get("/api/v1/findings", &cookie).await.json();
     assert_eq!(found["findings"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_wrong_for_two_days_is_seen_and_one_that_is_right_is_not() {
+    let wrong = with_late(|day| if (65..67).contains(&day) { 8 * 3_600 } else { 1 });
+    let right = with_history();
+    let path =
+        "/api/v1/preview?detector=clock_wrong&meter=light-hall&from=2026-11-01&to=2026-11-22";
+    let (engineer, other) = (wrong.log_in("engineer").await, right.log_in("engineer").await);
+
+    let found = wrong.get(path, &engineer).await.json();
+    let none = right.get(path, &other).await.json();
+
+    assert_eq!(found["rows"].as_array().unwrap().len(), 1, "{found}");
+    // The eleventh of November's first reading came eight hours after its date.
+    assert_eq!(found["rows"][0]["opened_at"], "2026-11-11T08:00:00+08:00");
+    assert_eq!(none["rows"].as_array().unwrap().len(), 0, "{none}");
 }
 
 #[tokio::test]
