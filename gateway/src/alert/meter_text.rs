@@ -119,8 +119,7 @@ impl Writer<'_> {
     fn clock(&self) -> Option<String> {
         let late_s = self.finding.evidence.first()?.amount;
         let key = if late_s < 0 { "mail.fact.clock.ahead" } else { "mail.fact.clock.behind" };
-        // To the minute: a message is under way for seconds, and a time zone is whole hours.
-        let off = words::duration(self.language, late_s.saturating_abs().saturating_add(30));
+        let off = words::duration(self.language, late_s.saturating_abs());
         Some(self.text(key, &[("duration", &off)]))
     }
 

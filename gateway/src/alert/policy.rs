@@ -15,7 +15,6 @@ pub const NEWS_S: i64 = 24 * 3_600;
 const fn news_s(kind: FindingKind) -> i64 {
     match kind {
         FindingKind::Burst
-        | FindingKind::ClockWrong
         | FindingKind::DropoutWithCatchUp
         | FindingKind::LightsLeftOn
         | FindingKind::PeakDemand
@@ -26,8 +25,8 @@ const fn news_s(kind: FindingKind) -> i64 {
         // A spare meter is told after a week, a changed unit two weeks after an outage.
         // Two days in a row, and the day after them.
         FindingKind::PowerFactorLow => 4 * NEWS_S,
-        // Three days that count, of a week.
-        FindingKind::SumMismatch => 7 * NEWS_S,
+        // Six polls, also of a meter that is read once a day; three days that count, of a week.
+        FindingKind::ClockWrong | FindingKind::SumMismatch => 7 * NEWS_S,
         FindingKind::Stuck => 9 * NEWS_S,
         FindingKind::ScaleChange => 16 * NEWS_S,
         FindingKind::AfterHoursLoad | FindingKind::GasWhenClosed | FindingKind::WeekendRunning => {

@@ -381,8 +381,8 @@ fn a_wrong_clock_says_how_far_and_which_way() {
         mails(&finding, FindingChange::Opened, language, OPENED + HOUR)[0].text.clone()
     };
 
-    let ahead = told(1 - 8 * HOUR, Language::Zh);
-    let behind = told(605, Language::En);
+    let ahead = told(-8 * HOUR, Language::Zh);
+    let behind = told(600, Language::En);
 
     assert!(ahead.contains("快 8 小时"), "{ahead}");
     assert!(behind.contains("10 min behind"), "{behind}");

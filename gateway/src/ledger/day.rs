@@ -331,7 +331,7 @@ impl Ledger {
         let rows = self.0.store.journal().view(|view| view.findings(&filter))?;
         let findings: Vec<Finding> = rows
             .into_iter()
-            .filter(|row| row.mark.as_ref().is_none_or(|mark| mark.mark.kind != "false_alarm"))
+            .filter(|row| !row.is_called_false())
             .filter_map(|row| {
                 Some(Finding {
                     kind: FindingKind::from_code(&row.draft.kind)?,

@@ -121,9 +121,7 @@ impl Ledger {
             ..FindingFilter::default()
         };
         let rows = self.0.store.journal().view(|view| view.findings(&filter))?;
-        let called = |row: &&FindingRow| {
-            row.mark.as_ref().is_some_and(|mark| mark.mark.kind == "false_alarm")
-        };
+        let called = |row: &&FindingRow| row.is_called_false();
         let called: Vec<&FindingRow> = rows.iter().filter(called).take(RAISES_MAX).collect();
         let rate = |row: &&FindingRow| {
             let lasted_s = row.draft.closed.unwrap_or(now) - row.draft.opened;

@@ -129,9 +129,8 @@ impl<'a> Tree<'a> {
 pub(super) fn is_same_time(row: &FindingRow, finding: &Finding) -> bool {
     let (opened, closed) = (row.draft.opened, row.draft.closed);
     let is_withdrawn = closed == Some(opened);
-    let is_false = row.mark.as_ref().is_some_and(|row| row.mark.kind == "false_alarm");
     !is_withdrawn
-        && !is_false
+        && !row.is_called_false()
         && closed.is_none_or(|closed| finding.opened < closed)
         && finding.closed.is_none_or(|closed| opened < closed)
 }

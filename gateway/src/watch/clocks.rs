@@ -88,7 +88,7 @@ impl Watch {
             ..FindingFilter::default()
         };
         let rows = self.store.journal().view(|view| view.findings(&filter))?;
-        let believed = rows.iter().filter(|row| !is_called_false(row));
+        let believed = rows.iter().filter(|row| !row.is_called_false());
         Ok(believed.filter_map(|row| Some(site.meter(&row.draft.meter)?.node)).collect())
     }
 }
@@ -97,10 +97,6 @@ impl Watch {
 fn late_of(row: &FindingRow) -> i64 {
     let written = WrittenEvidence::read(&row.draft.evidence).unwrap_or_default();
     written.intervals.first().map_or(0, |it| it.amount)
-}
-
-fn is_called_false(row: &FindingRow) -> bool {
-    row.mark.as_ref().is_some_and(|row| row.mark.kind == "false_alarm")
 }
 
 #[cfg(test)]

@@ -65,8 +65,8 @@ impl Default for ClockLimits {
 ///
 /// `heard` are the readings of one meter that is polled every `interval_s`, in any order, with
 /// those that were not booked for their date. Evidence is how much later than their date
-/// readings came when it was noticed (less than nothing: earlier), and what is allowed, s. A
-/// span ends when a reading comes that is dated rightly.
+/// readings came when it was noticed (less than nothing: earlier), to the minute, and what is
+/// allowed, s. A span ends when a reading comes that is dated rightly.
 #[must_use]
 pub fn clock_wrong(heard: &[Heard], interval_s: u32, limits: &ClockLimits) -> Vec<Spell> {
     let polls = newest_of_polls(heard, i64::from(interval_s.max(1)));
@@ -99,7 +99,7 @@ pub fn clock_wrong(heard: &[Heard], interval_s: u32, limits: &ClockLimits) -> Ve
                 waste: 0,
                 evidence: vec![Evidence {
                     start: poll.received,
-                    amount: poll.late_s,
+                    amount: to_the_minute(poll.late_s),
                     limit: limits.off_s,
                 }],
             });
@@ -107,6 +107,11 @@ pub fn clock_wrong(heard: &[Heard], interval_s: u32, limits: &ClockLimits) -> Ve
     }
     spells.extend(open);
     spells
+}
+
+/// A message is under way for seconds, and a time zone is whole hours.
+const fn to_the_minute(seconds: i64) -> i64 {
+    seconds.saturating_add(30).div_euclid(60).saturating_mul(60)
 }
 
 /// The reading with the newest date of those that came within a poll's time.

@@ -62,6 +62,14 @@ pub struct FindingRow {
     pub mark: Option<MarkRow>,
 }
 
+impl FindingRow {
+    /// Returns whether a person said that it is none, and did not take that back.
+    #[must_use]
+    pub fn is_called_false(&self) -> bool {
+        self.mark.as_ref().is_some_and(|row| row.mark.kind == "false_alarm")
+    }
+}
+
 /// Which findings to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FindingFilter {

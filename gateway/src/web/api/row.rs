@@ -206,10 +206,7 @@ impl Rows {
                 | FoundKind::Spike
                 | FoundKind::ScaleChange => None,
             },
-            late_s: evidence
-                .first()
-                .filter(|_| kind == FoundKind::ClockWrong)
-                .map(|it| to_the_minute(it.amount)),
+            late_s: evidence.first().filter(|_| kind == FoundKind::ClockWrong).map(|it| it.amount),
             mark: row.mark.as_ref().and_then(|row| {
                 Some(Mark {
                     kind: MarkKind::from_code(&row.mark.kind)?,
@@ -250,12 +247,6 @@ const fn mail_word(kind: FoundKind) -> &'static str {
         | FoundKind::SumMismatch
         | FoundKind::WeekendRunning => kind.code(),
     }
-}
-
-/// Returns seconds to the minute: a message is under way for some, and a time zone is whole
-/// hours.
-const fn to_the_minute(seconds: i64) -> i64 {
-    seconds.saturating_add(30).div_euclid(60).saturating_mul(60)
 }
 
 /// Returns what a day of a finding cost, 1/10000 yuan; of less than a day all of it.
